@@ -1,0 +1,318 @@
+//! Who may do what. The one access rule is [`Authorizer::permit`]; a use case demands the
+//! [`Permitted`] that only it makes, so that no way leads to a use case past the rule.
+
+use std::collections::BTreeSet;
+use std::fmt;
+use std::marker::PhantomData;
+use std::sync::Arc;
+
+use chrono::{DateTime, TimeDelta, Utc};
+
+use crate::ports::{AccessControl, Clock, PortError};
+use crate::staff::{StaffMember, StaffName};
+use crate::token::{Token, TokenId};
+
+/// The permission codes of the documented site.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub enum Permission {
+    /// 4221: create employers.
+    CreateEmployers,
+    /// 4222: see employers.
+    ViewEmployers,
+    /// 4223: change employers; the documentation calls it `PorfolioEmployerPermission`.
+    ChangeEmployers,
+    /// 4224: delete employers.
+    DeleteEmployers,
+    /// 4231: add images.
+    CreateImages,
+    /// 4232: see images.
+    ViewImages,
+    /// 4233: change images.
+    ChangeImages,
+    /// 4234: delete images.
+    DeleteImages,
+}
+
+impl Permission {
+    /// Every permission, by code.
+    pub const ALL: [Self; 8] = [
+        Self::CreateEmployers,
+        Self::ViewEmployers,
+        Self::ChangeEmployers,
+        Self::DeleteEmployers,
+        Self::CreateImages,
+        Self::ViewImages,
+        Self::ChangeImages,
+        Self::DeleteImages,
+    ];
+
+    /// Its code.
+    #[must_use]
+    pub fn code(self) -> i32 {
+        match self {
+            Self::CreateEmployers => 4221,
+            Self::ViewEmployers => 4222,
+            Self::ChangeEmployers => 4223,
+            Self::DeleteEmployers => 4224,
+            Self::CreateImages => 4231,
+            Self::ViewImages => 4232,
+            Self::ChangeImages => 4233,
+            Self::DeleteImages => 4234,
+        }
+    }
+
+    /// The permission with this code, if there is one.
+    #[must_use]
+    pub fn from_code(code: i32) -> Option<Self> {
+        Self::ALL.into_iter().find(|permission| permission.code() == code)
+    }
+}
+
+impl fmt::Display for Permission {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.code().fmt(f)
+    }
+}
+
+/// Something that needs a permission; the use case that does it names it in the proof it demands.
+pub trait Action: Send + Sync + 'static {
+    /// The permission that staff must hold.
+    const PERMISSION: Permission;
+}
+
+/// Changing an employer.
+#[derive(Debug, Clone, Copy)]
+pub struct ChangeEmployer;
+
+impl Action for ChangeEmployer {
+    const PERMISSION: Permission = Permission::ChangeEmployers;
+}
+
+/// A user who was recognised by a key.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Caller {
+    /// The user's name: what logs call it.
+    pub name: StaffName,
+}
+
+/// The proof that a caller may do `A`. Only [`Authorizer::permit`] makes one.
+#[derive(Debug)]
+pub struct Permitted<A> {
+    caller: Caller,
+    action: PhantomData<A>,
+}
+
+impl<A> Permitted<A> {
+    /// Who may.
+    #[must_use]
+    pub fn caller(&self) -> &Caller {
+        &self.caller
+    }
+
+    /// A proof for unit tests of use cases.
+    #[cfg(feature = "testing")]
+    #[must_use]
+    pub fn for_tests(name: &str) -> Self {
+        let caller = Caller { name: StaffName::from_stored(name.to_owned()) };
+        Self { caller, action: PhantomData }
+    }
+}
+
+/// What is stored of a key, and of the user whose it is.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Grant {
+    /// What identifies the key.
+    pub token: TokenId,
+    /// Whether the key was revoked.
+    pub revoked: bool,
+    /// From when on the key no longer counts.
+    pub expires_at: Option<DateTime<Utc>>,
+    /// When the key was last noted as used.
+    pub last_used_at: Option<DateTime<Utc>>,
+    /// Whose key it is.
+    pub holder: StaffMember,
+}
+
+/// Why a caller may not.
+#[derive(Debug, thiserror::Error)]
+pub enum AccessError {
+    /// Nobody has this key, or it was revoked.
+    #[error("invalid token")]
+    InvalidToken,
+    /// The key counted once, and no longer.
+    #[error("token has expired")]
+    TokenExpired,
+    /// The user may do nothing.
+    #[error("user inactive")]
+    UserInactive,
+    /// The user may not do this.
+    #[error("{name} lacks permission {permission}")]
+    Forbidden {
+        /// Who.
+        name: StaffName,
+        /// What is missing.
+        permission: Permission,
+    },
+    /// It could not be found out.
+    #[error(transparent)]
+    Port(#[from] PortError),
+}
+
+/// The access rule: an active admin may do everything; active staff may do what they hold the code
+/// for (contract, section 1).
+#[derive(Clone)]
+pub struct Authorizer {
+    access: Arc<dyn AccessControl>,
+    clock: Arc<dyn Clock>,
+}
+
+impl Authorizer {
+    /// Noting a key's use more often than this would cost a write a request.
+    const USE_IS_NOTED_EVERY: TimeDelta = TimeDelta::minutes(1);
+
+    /// The rule, over what is stored of keys and users.
+    #[must_use]
+    pub fn new(access: Arc<dyn AccessControl>, clock: Arc<dyn Clock>) -> Self {
+        Self { access, clock }
+    }
+
+    /// Decides whether whoever shows `token` may do `A`, from what is stored at this moment: a
+    /// revocation counts from the next call on.
+    ///
+    /// # Errors
+    ///
+    /// [`AccessError`], the first that applies in the order of its variants.
+    pub async fn permit<A: Action>(&self, token: &Token) -> Result<Permitted<A>, AccessError> {
+        let grant = self.access.find_grant(token).await?.ok_or(AccessError::InvalidToken)?;
+        let now = self.clock.now();
+        if grant.revoked {
+            return Err(AccessError::InvalidToken);
+        }
+        if grant.expires_at.is_some_and(|end| end <= now) {
+            return Err(AccessError::TokenExpired);
+        }
+        let StaffMember { name, standing, permissions, .. } = grant.holder;
+        if !standing.active {
+            return Err(AccessError::UserInactive);
+        }
+        if grant.last_used_at.is_none_or(|last| now - last >= Self::USE_IS_NOTED_EVERY) {
+            self.access.note_use(grant.token, now);
+        }
+        if standing.admin || (standing.staff && permissions.contains(&A::PERMISSION)) {
+            Ok(Permitted { caller: Caller { name }, action: PhantomData })
+        } else {
+            Err(AccessError::Forbidden { name, permission: A::PERMISSION })
+        }
+    }
+}
+
+/// Every permission there is: what the demo's user gets beside being an admin.
+#[must_use]
+pub fn every_permission() -> BTreeSet<Permission> {
+    Permission::ALL.into_iter().collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use rstest::rstest;
+
+    use super::*;
+    use crate::staff::Standing;
+    use crate::testing::{FixedClock, MockAccessControl, fixtures};
+
+    const ACTIVE_STAFF: Standing = Standing { active: true, staff: true, admin: false };
+
+    fn grant(standing: Standing, codes: &[i32]) -> Grant {
+        let mut holder = fixtures::staff_member("maryam");
+        holder.standing = standing;
+        holder.permissions = codes.iter().filter_map(|code| Permission::from_code(*code)).collect();
+        Grant {
+            token: TokenId(7),
+            revoked: false,
+            expires_at: None,
+            last_used_at: Some(fixtures::now()),
+            holder,
+        }
+    }
+
+    async fn permit(grant: Option<Grant>) -> Result<Permitted<ChangeEmployer>, AccessError> {
+        let mut access = MockAccessControl::new();
+        access.expect_find_grant().return_once(move |_| Ok(grant));
+        permit_with(access).await
+    }
+
+    async fn permit_with(access: MockAccessControl) -> Result<Permitted<ChangeEmployer>, AccessError> {
+        let clock = FixedClock::at(fixtures::now());
+        Authorizer::new(Arc::new(access), Arc::new(clock)).permit(&Token::presented("k")).await
+    }
+
+    #[rstest]
+    #[case::staff_with_the_code(ACTIVE_STAFF, &[4223], true)]
+    #[case::staff_with_another_code(ACTIVE_STAFF, &[4222, 4224], false)]
+    #[case::staff_without_codes(ACTIVE_STAFF, &[], false)]
+    #[case::the_code_but_not_staff(Standing { staff: false, ..ACTIVE_STAFF }, &[4223], false)]
+    #[case::admin(Standing { staff: false, admin: true, ..ACTIVE_STAFF }, &[], true)]
+    #[tokio::test]
+    async fn admins_and_staff_with_the_code_may(
+        #[case] standing: Standing,
+        #[case] codes: &[i32],
+        #[case] may: bool,
+    ) {
+        match permit(Some(grant(standing, codes))).await {
+            Ok(permitted) => assert!(may && permitted.caller().name.as_str() == "maryam"),
+            Err(AccessError::Forbidden { permission, .. }) => {
+                assert!(!may && permission == Permission::ChangeEmployers);
+            }
+            Err(other) => panic!("{other}"),
+        }
+    }
+
+    #[tokio::test]
+    async fn an_unknown_or_revoked_key_is_invalid() {
+        assert!(matches!(permit(None).await, Err(AccessError::InvalidToken)));
+        let revoked = Grant { revoked: true, ..grant(ACTIVE_STAFF, &[4223]) };
+        assert!(matches!(permit(Some(revoked)).await, Err(AccessError::InvalidToken)));
+    }
+
+    #[rstest]
+    #[case::a_microsecond_left(1, false)]
+    #[case::just_over(0, true)]
+    #[tokio::test]
+    async fn a_key_expires_at_its_time(#[case] left: i64, #[case] expired: bool) {
+        let expires_at = Some(fixtures::now() + TimeDelta::microseconds(left));
+        let answer = permit(Some(Grant { expires_at, ..grant(ACTIVE_STAFF, &[4223]) })).await;
+        assert_eq!(matches!(answer, Err(AccessError::TokenExpired)), expired);
+    }
+
+    #[tokio::test]
+    async fn an_inactive_admin_may_nothing() {
+        let standing = Standing { active: false, staff: true, admin: true };
+        assert!(matches!(permit(Some(grant(standing, &[4223]))).await, Err(AccessError::UserInactive)));
+    }
+
+    #[rstest]
+    #[case::never_used(None, 1)]
+    #[case::used_a_minute_ago(Some(60), 1)]
+    #[case::used_just_now(Some(59), 0)]
+    #[tokio::test]
+    async fn a_use_is_noted_once_a_minute(#[case] seconds_ago: Option<i64>, #[case] noted: usize) {
+        let last_used_at = seconds_ago.map(|seconds| fixtures::now() - TimeDelta::seconds(seconds));
+        let found = Grant { last_used_at, ..grant(ACTIVE_STAFF, &[4223]) };
+        let mut access = MockAccessControl::new();
+        access.expect_find_grant().return_once(move |_| Ok(Some(found)));
+        access
+            .expect_note_use()
+            .withf(|token, at| *token == TokenId(7) && *at == fixtures::now())
+            .times(noted)
+            .return_const(());
+        assert!(permit_with(access).await.is_ok());
+    }
+
+    #[test]
+    fn every_code_is_found_again() {
+        for permission in Permission::ALL {
+            assert_eq!(Permission::from_code(permission.code()), Some(permission));
+        }
+        assert_eq!(Permission::from_code(4225), None);
+    }
+}

@@ -1,0 +1,131 @@
+//! An image of the library, and its thumbnails.
+
+use std::fmt;
+
+/// The number that identifies an image. Any integer may be asked for; only stored ones exist.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct ImageId(pub i64);
+
+impl fmt::Display for ImageId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.0.fmt(f)
+    }
+}
+
+/// Where a file lies below the root of the media store, as `core_media/2025/12/02/technology.png`.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+pub struct MediaPath(pub String);
+
+/// The length of a file in bytes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct FileSize(pub u64);
+
+/// Written for people: powers of 1024, two decimals, `B` to `TB`, as `5.00 KB` (contract, section 1).
+impl fmt::Display for FileSize {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        const UNITS: [&str; 5] = ["B", "KB", "MB", "GB", "TB"];
+        let exponent = (0..UNITS.len() - 1).take_while(|n| self.0 >> (10 * (n + 1)) > 0).count();
+        #[expect(clippy::cast_precision_loss, reason = "two decimals are shown; f64 holds fifteen")]
+        let amount = self.0 as f64 / (1_u64 << (10 * exponent)) as f64;
+        write!(f, "{amount:.2} {}", UNITS[exponent])
+    }
+}
+
+/// A smaller copy of an image, made to fit a square box.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Thumbnail {
+    /// What identifies it among all thumbnails.
+    pub id: i64,
+    /// Where its file lies.
+    pub path: MediaPath,
+    /// The side of its box in pixels; `None` for one of unknown box, from an older site.
+    pub box_side: Option<i32>,
+}
+
+/// An image that employers can show as their logo.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Image {
+    /// What identifies it.
+    pub id: ImageId,
+    /// Its file's name without the extension, unless it was given another.
+    pub name: String,
+    /// Where its file lies.
+    pub path: MediaPath,
+    /// The length of its file.
+    pub size: FileSize,
+    /// Pixels from left to right, as seen.
+    pub width: u32,
+    /// Pixels from top to bottom, as seen.
+    pub height: u32,
+    /// How its pixels are stored, in Pillow's names: `1 L LA P RGB RGBA CMYK I;16`.
+    pub mode: String,
+    thumbnails: Vec<Thumbnail>,
+}
+
+impl Image {
+    /// Adds `thumbnails`, in any order, to an image that has none.
+    #[must_use]
+    pub fn with_thumbnails(mut self, thumbnails: Vec<Thumbnail>) -> Self {
+        self.thumbnails = thumbnails;
+        // `None` sorts before every `Some`; a box nobody knows belongs at the end.
+        self.thumbnails
+            .sort_by_key(|thumbnail| (thumbnail.box_side.is_none(), thumbnail.box_side, thumbnail.id));
+        self
+    }
+
+    /// An image without thumbnails.
+    #[must_use]
+    pub fn new(
+        id: ImageId,
+        name: String,
+        path: MediaPath,
+        size: FileSize,
+        (width, height): (u32, u32),
+        mode: String,
+    ) -> Self {
+        Self { id, name, path, size, width, height, mode, thumbnails: Vec::new() }
+    }
+
+    /// Its thumbnails, ordered by box, then id; those of unknown box last.
+    #[must_use]
+    pub fn thumbnails(&self) -> &[Thumbnail] {
+        &self.thumbnails
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use rstest::rstest;
+
+    use super::*;
+
+    #[rstest]
+    #[case(0, "0.00 B")]
+    #[case(512, "512.00 B")]
+    #[case(1023, "1023.00 B")]
+    #[case(1024, "1.00 KB")]
+    #[case(5123, "5.00 KB")]
+    #[case(2_621_440, "2.50 MB")]
+    #[case(1 << 30, "1.00 GB")]
+    #[case(1 << 40, "1.00 TB")]
+    #[case(1 << 50, "1024.00 TB")]
+    #[case(u64::MAX, "16777216.00 TB")]
+    fn a_size_is_written_in_powers_of_1024(#[case] bytes: u64, #[case] expected: &str) {
+        assert_eq!(FileSize(bytes).to_string(), expected);
+    }
+
+    #[test]
+    fn thumbnails_are_ordered_by_box_then_id_with_unknown_boxes_last() {
+        let thumbnail = |id, box_side| Thumbnail { id, path: MediaPath(format!("{id}")), box_side };
+        let image =
+            Image::new(ImageId(1), "n".into(), MediaPath("p".into()), FileSize(1), (1, 1), "L".into())
+                .with_thumbnails(vec![
+                    thumbnail(5, None),
+                    thumbnail(4, Some(64)),
+                    thumbnail(1, Some(128)),
+                    thumbnail(3, Some(64)),
+                ]);
+        let ids: Vec<_> = image.thumbnails().iter().map(|thumbnail| thumbnail.id).collect();
+        assert_eq!(ids, [3, 4, 1, 5]);
+    }
+}

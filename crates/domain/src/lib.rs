@@ -1,0 +1,19 @@
+//! The rules of the portfolio employers service, free of HTTP, SQL and files.
+//!
+//! What is here can be read and unit-tested alone: entities ([`employer`], [`image`]), the access
+//! rule ([`access`]), the traits by which the use cases reach the outside ([`ports`]) and the use
+//! cases themselves ([`use_cases`]). Adapters implement the ports; the `api` crate calls the use
+//! cases. Turn on the feature `testing` to get mocks of every port, fixtures and a fixed clock.
+
+pub mod access;
+pub mod employer;
+pub mod employer_patch;
+pub mod field_error;
+pub mod image;
+pub mod ports;
+pub mod staff;
+pub mod token;
+pub mod use_cases;
+
+#[cfg(feature = "testing")]
+pub mod testing;
