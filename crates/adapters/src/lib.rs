@@ -1,1 +1,16 @@
-//! x
+//! The adapters behind the ports of `portfolio-domain`: PostgreSQL, SQLite, the system's clock and
+//! randomness, the media folder. Nothing here knows HTTP.
+//!
+//! The two databases share what is the same for both ([`blocking`], [`rows`](crate), migrations) and
+//! no SQL: each uses what its engine is good at.
+
+pub mod blocking;
+pub mod database_url;
+pub mod media_store;
+pub mod migrations;
+pub mod postgres;
+pub mod sqlite;
+pub mod system;
+
+mod rows;
+mod usage_notes;

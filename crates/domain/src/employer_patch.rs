@@ -108,7 +108,9 @@ fn member<T, U>(
     };
     parsed.map_or_else(
         |wrong| {
-            wrong.into_iter().for_each(|error| errors.push(field, error));
+            for error in wrong {
+                errors.push(field, error);
+            }
             Patch::Keep
         },
         Patch::Set,

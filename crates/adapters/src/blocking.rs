@@ -1,0 +1,256 @@
+//! The one place where async meets blocking.
+//!
+//! diesel blocks, so a job runs on a thread of its own. An async gate, as wide as the pool, stands in
+//! front: what can't get a connection waits there, costs no thread, and is turned away after a while.
+//! A pooled connection never crosses an await.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::{Duration, Instant};
+
+use diesel::result::{DatabaseErrorKind, Error as DieselError, QueryResult};
+use portfolio_domain::ports::PortError;
+use r2d2::{ManageConnection, Pool, PooledConnection};
+use tokio::sync::{Semaphore, oneshot};
+use tokio::time::timeout;
+
+/// How long a job waits for its turn, and again for a connection.
+const WAIT: Duration = Duration::from_secs(2);
+/// How long a caller waits for an answer in all. The job behind it may go on: a thread that hangs in
+/// a frozen database keeps its place at the gate, so that no more than a pool's worth ever hang.
+const DEADLINE: Duration = Duration::from_millis(2_500);
+
+/// How connections to one database are made and judged.
+pub trait Engine: Send + Sync + 'static {
+    /// What a job works with.
+    type Connection: diesel::Connection + Send + 'static;
+
+    /// Opens a connection, ready for use.
+    ///
+    /// # Errors
+    ///
+    /// Why there is none, in words for a log that hold no secret.
+    fn connect(&self) -> Result<Self::Connection, String>;
+
+    /// Whether `connection` is of no more use after `error`.
+    fn is_lost(connection: &mut Self::Connection, error: &DieselError) -> bool;
+
+    /// Whether `error` says that there is no room to write.
+    fn is_full(error: &DieselError) -> bool;
+}
+
+/// A pool of connections, used through an async gate.
+pub struct Database<E: Engine> {
+    pool: Pool<Manager<E>>,
+    gate: Arc<Semaphore>,
+    generation: Generation,
+}
+
+// Derived, it would ask for `E: Clone`.
+impl<E: Engine> Clone for Database<E> {
+    fn clone(&self) -> Self {
+        let Self { pool, gate, generation } = self;
+        Self { pool: pool.clone(), gate: gate.clone(), generation: generation.clone() }
+    }
+}
+
+/// Counts how often connections were found lost. One that is lost puts all under suspicion that are
+/// as old as itself, so that after a restart of the database no request meets a second dead one.
+#[derive(Debug, Clone, Default)]
+struct Generation(Arc<AtomicU64>);
+
+impl Generation {
+    fn current(&self) -> u64 {
+        self.0.load(Ordering::Acquire)
+    }
+
+    fn end(&self, generation: u64) {
+        self.0.fetch_max(generation + 1, Ordering::AcqRel);
+    }
+}
+
+struct Manager<E> {
+    engine: E,
+    generation: Generation,
+}
+
+struct Session<C> {
+    connection: C,
+    generation: u64,
+}
+
+/// What r2d2 says when a connection can't be had.
+#[derive(Debug, thiserror::Error)]
+#[error("{0}")]
+struct ConnectError(String);
+
+impl<E: Engine> ManageConnection for Manager<E> {
+    type Connection = Session<E::Connection>;
+    type Error = ConnectError;
+
+    fn connect(&self) -> Result<Self::Connection, ConnectError> {
+        // Read before connecting: what fails meanwhile may have failed this connection, too.
+        let generation = self.generation.current();
+        let connection = self.engine.connect().map_err(ConnectError)?;
+        Ok(Session { connection, generation })
+    }
+
+    /// Never called: `test_on_check_out` is off, it would cost every request a statement.
+    fn is_valid(&self, _: &mut Self::Connection) -> Result<(), ConnectError> {
+        Ok(())
+    }
+
+    /// A job that panicked may have left a transaction open.
+    fn has_broken(&self, session: &mut Self::Connection) -> bool {
+        session.generation < self.generation.current() || std::thread::panicking()
+    }
+}
+
+#[derive(Debug)]
+struct LogConnectErrors(&'static str);
+
+impl<X: std::error::Error> r2d2::HandleError<X> for LogConnectErrors {
+    fn handle_error(&self, error: X) {
+        tracing::warn!(pool = self.0, %error, "no connection to the database");
+    }
+}
+
+impl<E: Engine> Database<E> {
+    /// A pool of up to `size` connections, of which up to `idle` are kept ready. It connects in the
+    /// background: the database may be away.
+    #[must_use]
+    pub fn new(name: &'static str, engine: E, size: u32, idle: u32) -> Self {
+        let generation = Generation::default();
+        let manager = Manager { engine, generation: generation.clone() };
+        let pool = Pool::builder()
+            .max_size(size)
+            .min_idle(Some(idle.min(size)))
+            // Half of it is also the longest pause between two attempts to connect.
+            .connection_timeout(WAIT)
+            .idle_timeout(Some(Duration::from_secs(10 * 60)))
+            .max_lifetime(Some(Duration::from_secs(30 * 60)))
+            .test_on_check_out(false)
+            .error_handler(Box::new(LogConnectErrors(name)))
+            .build_unchecked(manager);
+        Self { pool, gate: Arc::new(Semaphore::new(size as usize)), generation }
+    }
+
+    /// Runs a job that changes nothing. If its connection turns out to be lost, it runs once more on
+    /// a fresh one.
+    ///
+    /// # Errors
+    ///
+    /// [`PortError::Unavailable`] when no connection or no answer came in time, or the database
+    /// refused; [`PortError::Internal`] when an answer made no sense, or the job panicked.
+    pub async fn read<T, F>(&self, job: F) -> Result<T, PortError>
+    where
+        T: Send + 'static,
+        F: FnMut(&mut E::Connection) -> QueryResult<T> + Send + 'static,
+    {
+        self.run(2, job).await
+    }
+
+    /// Runs a job that may change something, once.
+    ///
+    /// # Errors
+    ///
+    /// As [`read`](Self::read), and [`PortError::StorageFull`]. After [`PortError::Unavailable`] it is
+    /// not known whether the change was made.
+    pub async fn write<T, F>(&self, job: F) -> Result<T, PortError>
+    where
+        T: Send + 'static,
+        F: FnOnce(&mut E::Connection) -> QueryResult<T> + Send + 'static,
+    {
+        let mut job = Some(job);
+        self.run(1, move |connection| match job.take() {
+            Some(job) => job(connection),
+            None => Err(DieselError::AlreadyInTransaction),
+        })
+        .await
+    }
+
+    async fn run<T, F>(&self, attempts: u32, mut job: F) -> Result<T, PortError>
+    where
+        T: Send + 'static,
+        F: FnMut(&mut E::Connection) -> QueryResult<T> + Send + 'static,
+    {
+        let answered = async {
+            let place = timeout(WAIT, self.gate.clone().acquire_owned())
+                .await
+                .map_err(|_| PortError::Unavailable("every connection is in use".into()))?
+                .map_err(|_| PortError::Internal("the gate is closed".into()))?;
+            let (answer, asked) = oneshot::channel();
+            let database = self.clone();
+            tokio::task::spawn_blocking(move || {
+                let result = database.attempt(attempts, &mut job, || answer.is_closed());
+                drop(place);
+                // Nobody may be waiting any more.
+                let _ = answer.send(result);
+            });
+            asked.await.map_err(|_| PortError::Internal("a database job panicked".into()))?
+        };
+        timeout(DEADLINE, answered)
+            .await
+            .unwrap_or_else(|_| Err(PortError::Unavailable("the database did not answer in time".into())))
+    }
+
+    fn attempt<T>(
+        &self,
+        attempts: u32,
+        job: &mut impl FnMut(&mut E::Connection) -> QueryResult<T>,
+        abandoned: impl Fn() -> bool,
+    ) -> Result<T, PortError> {
+        let end = Instant::now() + WAIT;
+        let mut attempt = 0;
+        loop {
+            let mut session = self.session(end)?;
+            if abandoned() {
+                return Err(PortError::Unavailable("nobody waits for the answer any more".into()));
+            }
+            attempt += 1;
+            let error = match job(&mut session.connection) {
+                Ok(value) => return Ok(value),
+                Err(error) => error,
+            };
+            if !E::is_lost(&mut session.connection, &error) {
+                return Err(Self::port_error(&error));
+            }
+            self.generation.end(session.generation);
+            if attempt >= attempts || Instant::now() >= end {
+                return Err(PortError::Unavailable(format!("the connection was lost: {error}")));
+            }
+        }
+    }
+
+    /// Takes a connection that is under no suspicion.
+    fn session(&self, end: Instant) -> Result<PooledConnection<Manager<E>>, PortError> {
+        loop {
+            let left = end.saturating_duration_since(Instant::now());
+            let session =
+                self.pool.get_timeout(left).map_err(|error| PortError::Unavailable(error.to_string()))?;
+            if session.generation >= self.generation.current() {
+                return Ok(session);
+            }
+            // Dropped, it goes back to the pool, which throws it away and makes another.
+        }
+    }
+
+    fn port_error(error: &DieselError) -> PortError {
+        let text = error.to_string();
+        match error {
+            error if E::is_full(error) => PortError::StorageFull(text),
+            // diesel names no more than a few of the errors that a database may answer: whatever
+            // else it says (no room, no time, no right, shutting down), waiting or an operator cures it.
+            DieselError::DatabaseError(
+                DatabaseErrorKind::Unknown
+                | DatabaseErrorKind::ClosedConnection
+                | DatabaseErrorKind::SerializationFailure
+                | DatabaseErrorKind::ReadOnlyTransaction
+                | DatabaseErrorKind::UnableToSendCommand,
+                _,
+            )
+            | DieselError::BrokenTransactionManager => PortError::Unavailable(text),
+            _ => PortError::Internal(text),
+        }
+    }
+}

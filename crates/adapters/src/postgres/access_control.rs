@@ -1,0 +1,68 @@
+use async_trait::async_trait;
+use chrono::{DateTime, TimeDelta, Utc};
+use diesel::prelude::*;
+use portfolio_domain::access::Grant;
+use portfolio_domain::ports::{AccessControl, PortError};
+use portfolio_domain::token::{Token, TokenId};
+
+use super::PostgresDatabase;
+use super::schema::{staff, staff_permissions, tokens};
+use crate::rows::{self, GrantJoin, Time};
+use crate::usage_notes::UsageNotes;
+
+/// The token permission checker's data, in PostgreSQL.
+#[derive(Clone)]
+pub struct PostgresAccessControl {
+    database: PostgresDatabase,
+    notes: UsageNotes,
+}
+
+impl PostgresAccessControl {
+    /// Over `database`.
+    #[must_use]
+    pub fn new(database: PostgresDatabase) -> Self {
+        Self { database, notes: UsageNotes::default() }
+    }
+}
+
+#[async_trait]
+impl AccessControl for PostgresAccessControl {
+    async fn find_grant(&self, token: &Token) -> Result<Option<Grant>, PortError> {
+        let hash = rows::key_hash(token);
+        let job = move |connection: &mut PgConnection| {
+            let rows: Vec<GrantJoin> = tokens::table
+                .inner_join(staff::table.left_join(staff_permissions::table))
+                .filter(tokens::key_hash.eq(hash.as_slice()))
+                .select((
+                    (tokens::id, tokens::revoked_at, tokens::expires_at, tokens::last_used_at),
+                    staff::all_columns,
+                    staff_permissions::code.nullable(),
+                ))
+                .load(connection)?;
+            Ok(rows::grant(rows))
+        };
+        self.database.read(job).await
+    }
+
+    fn note_use(&self, token: TokenId, now: DateTime<Utc>) {
+        if !self.notes.is_due(token, now) {
+            return;
+        }
+        let database = self.database.clone();
+        tokio::spawn(async move {
+            // Another instance may have noted it already.
+            let a_minute_ago = Time(now - TimeDelta::minutes(1));
+            let noted = database
+                .write(move |connection| {
+                    diesel::update(tokens::table.find(token.0))
+                        .filter(tokens::last_used_at.is_null().or(tokens::last_used_at.le(a_minute_ago)))
+                        .set(tokens::last_used_at.eq(Time(now)))
+                        .execute(connection)
+                })
+                .await;
+            if let Err(error) = noted {
+                tracing::debug!(%error, token = token.0, "a key's use was not noted");
+            }
+        });
+    }
+}

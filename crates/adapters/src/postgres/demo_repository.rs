@@ -1,0 +1,112 @@
+use async_trait::async_trait;
+use diesel::connection::SimpleConnection as _;
+use diesel::dsl::exists;
+use diesel::pg::PgConnection;
+use diesel::prelude::*;
+use portfolio_domain::employer::Description;
+use portfolio_domain::image::Image;
+use portfolio_domain::ports::{Demo, DemoRepository, Planted, PortError};
+
+use super::schema::{employers, images, marks, staff, thumbnails};
+use super::{PostgresDatabase, staff_repository};
+use crate::rows::Time;
+
+const MARK: &str = "demo";
+
+/// The example data in PostgreSQL.
+#[derive(Clone)]
+pub struct PostgresDemoRepository {
+    database: PostgresDatabase,
+}
+
+impl PostgresDemoRepository {
+    /// Over `database`.
+    #[must_use]
+    pub fn new(database: PostgresDatabase) -> Self {
+        Self { database }
+    }
+}
+
+#[async_trait]
+impl DemoRepository for PostgresDemoRepository {
+    async fn plant(&self, demo: &Demo) -> Result<Planted, PortError> {
+        let demo = demo.clone();
+        self.database
+            .write(move |connection| connection.transaction(|connection| plant(connection, &demo)))
+            .await
+    }
+}
+
+fn plant(connection: &mut PgConnection, demo: &Demo) -> QueryResult<Planted> {
+    // Two demos at once, or a demo and whoever adds the first user, must not both find it empty.
+    connection.batch_execute("LOCK TABLE marks, staff, images, employers IN SHARE ROW EXCLUSIVE MODE")?;
+    let marked = diesel::select(exists(marks::table.find(MARK))).get_result::<bool>(connection)?;
+    let (users, images, employers): (bool, bool, bool) = diesel::select((
+        exists(staff::table.select(staff::id)),
+        exists(images::table.select(images::id)),
+        exists(employers::table.select(employers::id)),
+    ))
+    .get_result(connection)?;
+    if !marked && (users || images || employers) {
+        return Ok(Planted::RealData);
+    }
+    diesel::insert_into(marks::table)
+        .values(marks::name.eq(MARK))
+        .on_conflict_do_nothing()
+        .execute(connection)?;
+    staff_repository::insert(connection, &demo.staff)?;
+    for image in &demo.images {
+        plant_image(connection, image, demo)?;
+    }
+    for employer in &demo.employers {
+        diesel::insert_into(employers::table)
+            .values((
+                employers::id.eq(employer.id.0),
+                employers::name.eq(employer.name.as_str()),
+                employers::image_id.eq(employer.image.as_ref().map(|image| image.id.0)),
+                employers::description.eq(employer.description.as_ref().map(Description::as_str)),
+                employers::created_at.eq(Time(employer.created_at)),
+                employers::updated_at.eq(Time(employer.updated_at)),
+                employers::version.eq(employer.version.0),
+            ))
+            .on_conflict_do_nothing()
+            .execute(connection)?;
+    }
+    // Ids that are given out from now on lie above all that are there.
+    for table in ["employers", "images", "thumbnails"] {
+        connection.batch_execute(&format!(
+            "SELECT setval(pg_get_serial_sequence('{table}', 'id'), \
+             GREATEST((SELECT max(id) FROM {table}), nextval(pg_get_serial_sequence('{table}', 'id'))))"
+        ))?;
+    }
+    Ok(Planted::Done)
+}
+
+fn plant_image(connection: &mut PgConnection, image: &Image, demo: &Demo) -> QueryResult<()> {
+    let out_of_range = |error| diesel::result::Error::SerializationError(Box::new(error));
+    diesel::insert_into(images::table)
+        .values((
+            images::id.eq(image.id.0),
+            images::name.eq(&image.name),
+            images::path.eq(&image.path.0),
+            images::size_bytes.eq(i64::try_from(image.size.0).map_err(out_of_range)?),
+            images::width.eq(i32::try_from(image.width).map_err(out_of_range)?),
+            images::height.eq(i32::try_from(image.height).map_err(out_of_range)?),
+            images::mode.eq(&image.mode),
+            images::created_at.eq(Time(demo.now)),
+        ))
+        .on_conflict_do_nothing()
+        .execute(connection)?;
+    for thumbnail in image.thumbnails() {
+        diesel::insert_into(thumbnails::table)
+            .values((
+                thumbnails::id.eq(thumbnail.id),
+                thumbnails::image_id.eq(image.id.0),
+                thumbnails::path.eq(&thumbnail.path.0),
+                thumbnails::box_side.eq(thumbnail.box_side),
+            ))
+            .on_conflict_do_nothing()
+            .execute(connection)?;
+    }
+    Ok(())
+}

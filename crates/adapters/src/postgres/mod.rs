@@ -1,0 +1,200 @@
+//! The adapters for PostgreSQL: for more than one instance of the service.
+
+mod access_control;
+mod demo_repository;
+mod employer_repository;
+mod patch_statement;
+mod schema;
+mod staff_repository;
+mod token_repository;
+
+pub use access_control::PostgresAccessControl;
+pub use demo_repository::PostgresDemoRepository;
+pub use employer_repository::PostgresEmployerRepository;
+pub use staff_repository::PostgresStaffRepository;
+pub use token_repository::PostgresTokenRepository;
+
+use async_trait::async_trait;
+use diesel::connection::SimpleConnection as _;
+use diesel::pg::{Pg, PgConnection};
+use diesel::prelude::*;
+use diesel::result::{DatabaseErrorKind, Error as DieselError};
+use diesel::sql_types::Text;
+use portfolio_domain::ports::{PortError, Probe};
+
+use crate::blocking::{Database, Engine};
+use crate::database_url::PostgresUrl;
+use crate::migrations::{self, MigrateError, one_line};
+
+/// A PostgreSQL server, through a pool.
+pub type PostgresDatabase = Database<Postgres>;
+
+/// Opens a pool of up to `size` connections. The server may be away.
+#[must_use]
+pub fn open(url: PostgresUrl, size: u32) -> PostgresDatabase {
+    Database::new("postgres", Postgres { url }, size, 2)
+}
+
+/// How connections to PostgreSQL are made.
+pub struct Postgres {
+    url: PostgresUrl,
+}
+
+/// What every session of the service is set to, of what the server knows. A commit is answered only
+/// when it is on disk; a setting that waits for a standby as well is stronger, and stays. Deadlocks are
+/// looked for after a second (a setting of the server), so waiting for a lock must last longer.
+const SESSION: &str = "
+    SELECT set_config(name, wanted, false)
+    FROM (VALUES ('statement_timeout', '2s'),
+                 ('lock_timeout', '1500ms'),
+                 ('idle_in_transaction_session_timeout', '5s'),
+                 ('transaction_timeout', '5s'),
+                 ('synchronous_commit', 'on')) AS session (name, wanted)
+    JOIN pg_settings USING (name)
+    WHERE name <> 'synchronous_commit' OR setting NOT IN ('on', 'remote_apply')";
+
+impl Engine for Postgres {
+    type Connection = PgConnection;
+
+    fn connect(&self) -> Result<PgConnection, String> {
+        let mut connection = PgConnection::establish(self.url.expose()).map_err(|error| one_line(&error))?;
+        connection.batch_execute(SESSION).map_err(|error| one_line(&error))?;
+        Ok(connection)
+    }
+
+    /// A server that has become a standby refuses writes: another one of the address may take them.
+    fn is_lost(connection: &mut PgConnection, error: &DieselError) -> bool {
+        match error {
+            DieselError::DatabaseError(
+                DatabaseErrorKind::ClosedConnection
+                | DatabaseErrorKind::UnableToSendCommand
+                | DatabaseErrorKind::ReadOnlyTransaction,
+                _,
+            )
+            | DieselError::BrokenTransactionManager => true,
+            // A server that shuts down says so first and closes then, which shows only at the next call.
+            DieselError::DatabaseError(DatabaseErrorKind::Unknown, _) => {
+                connection.batch_execute("SELECT 1").is_err()
+            }
+            _ => false,
+        }
+    }
+
+    /// A full disk of the server is the server's own trouble: 503 (contract, section 3).
+    fn is_full(_: &DieselError) -> bool {
+        false
+    }
+}
+
+#[async_trait]
+impl Probe for PostgresDatabase {
+    fn name(&self) -> &'static str {
+        "database"
+    }
+
+    async fn check(&self) -> Result<(), PortError> {
+        self.read(|connection| connection.batch_execute("SELECT 1")).await
+    }
+}
+
+/// Whoever applies migrations holds this lock of the database. The number is the service's own.
+const MIGRATION_LOCK: &str = "SELECT pg_advisory_lock(4223001)";
+
+/// Lists the migrations that are pending, in their order. It writes nothing, and needs no right to.
+///
+/// # Errors
+///
+/// [`MigrateError`] when they can't be listed.
+pub fn pending_migrations(url: &PostgresUrl) -> Result<Vec<String>, MigrateError> {
+    let mut connection = connect_for_migrations(url)?;
+    let pending = applied(&mut connection).and_then(|applied| {
+        migrations::pending::<Pg>(&migrations::POSTGRES, &applied)
+            .map_err(|error| DieselError::QueryBuilderError(error.into()))
+    });
+    pending.map_err(|error| told_apart(&mut connection, MigrateError::Failed(one_line(&error))))
+}
+
+/// Applies the pending migrations, on a connection of its own, under a lock for which it waits.
+/// Answers the names of those that it applied.
+///
+/// # Errors
+///
+/// [`MigrateError`]; of the migration that failed, nothing is kept.
+pub fn migrate(url: &PostgresUrl) -> Result<Vec<String>, MigrateError> {
+    let mut connection = connect_for_migrations(url)?;
+    // The lock ends with the connection.
+    connection
+        .batch_execute(MIGRATION_LOCK)
+        .map_err(|error| MigrateError::Failed(one_line(&error)))
+        .and_then(|()| migrations::apply::<Pg>(&mut connection, migrations::POSTGRES))
+        .map_err(|error| told_apart(&mut connection, error))
+}
+
+/// Takes back the newest migration; answers whether there was one. For tests.
+///
+/// # Errors
+///
+/// [`MigrateError`] when it can't be taken back.
+pub fn revert_migration(url: &PostgresUrl) -> Result<bool, MigrateError> {
+    migrations::revert::<Pg>(&mut connect_for_migrations(url)?, migrations::POSTGRES)
+}
+
+fn connect_for_migrations(url: &PostgresUrl) -> Result<PgConnection, MigrateError> {
+    let mut connection = PgConnection::establish(url.expose()).map_err(|error| {
+        let text = one_line(&error);
+        if will_not_pass(&text) { MigrateError::Refused(text) } else { MigrateError::Unreachable(text) }
+    })?;
+    let encoding = diesel::select(diesel::dsl::sql::<Text>("current_setting('server_encoding')"))
+        .get_result::<String>(&mut connection)
+        .map_err(|error| MigrateError::Unreachable(one_line(&error)))?;
+    if encoding != "UTF8" {
+        return Err(MigrateError::Refused(format!("the database's encoding is {encoding}; it must be UTF8")));
+    }
+    Ok(connection)
+}
+
+/// Whether what libpq says of a failed connection is cured by no waiting. libpq gives no code.
+fn will_not_pass(text: &str) -> bool {
+    [
+        "authentication failed",
+        "no password supplied",
+        "does not exist",
+        "no pg_hba.conf entry",
+        "permission denied for database",
+        "invalid connection option",
+        "invalid URI query parameter",
+        "invalid port number",
+        "invalid sslmode value",
+        "certificate verify failed",
+    ]
+    .iter()
+    .any(|cause| text.contains(cause))
+        && !text.contains("No such file or directory")
+}
+
+/// A migration that failed because the connection went is no fault of the migration.
+fn told_apart(connection: &mut PgConnection, error: MigrateError) -> MigrateError {
+    match error {
+        MigrateError::Failed(text) if connection.batch_execute("SELECT 1").is_err() => {
+            MigrateError::Unreachable(text)
+        }
+        other => other,
+    }
+}
+
+fn applied(connection: &mut PgConnection) -> QueryResult<Vec<String>> {
+    let table = "SELECT to_regclass('__diesel_schema_migrations')::text AS version";
+    let there = diesel::sql_query(table).get_result::<Applied>(connection)?.version.is_some();
+    if !there {
+        return Ok(Vec::new());
+    }
+    let versions = "SELECT version FROM __diesel_schema_migrations";
+    let rows = diesel::sql_query(versions).load::<Applied>(connection)?;
+    Ok(rows.into_iter().filter_map(|row| row.version).collect())
+}
+
+#[derive(QueryableByName)]
+struct Applied {
+    #[diesel(sql_type = diesel::sql_types::Nullable<Text>)]
+    version: Option<String>,
+}

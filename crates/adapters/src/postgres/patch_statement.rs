@@ -1,0 +1,96 @@
+//! The hot statement: one `UPDATE … RETURNING`, joined with the image and its thumbnails.
+//!
+//! It is written out because diesel's query language has no data-modifying `WITH`. Its text never
+//! changes, so it is prepared once a connection (diesel prepares `sql_query` anew at each call, which
+//! halves the throughput).
+
+use chrono::{DateTime, Utc};
+use diesel::pg::{Pg, PgConnection};
+use diesel::prelude::*;
+use diesel::query_builder::{AstPass, Query, QueryFragment, QueryId};
+use diesel::sql_types::{Array, BigInt, Bool, Integer, Nullable, Text, Timestamptz};
+use portfolio_domain::employer::{Description, EmployerId, EmployerName, Precondition};
+use portfolio_domain::employer_patch::EmployerPatch;
+
+use crate::rows::Time;
+
+/// Sets the members that a patch names, and answers the rows of the employer as it then is.
+#[derive(Debug)]
+pub(super) struct PatchStatement<'a> {
+    name: Option<&'a str>,
+    sets_image: bool,
+    image: Option<i64>,
+    sets_description: bool,
+    description: Option<&'a str>,
+    now: Time,
+    id: i64,
+    versions: Option<Vec<i64>>,
+}
+
+impl<'a> PatchStatement<'a> {
+    pub(super) fn new(
+        id: EmployerId,
+        patch: &'a EmployerPatch,
+        precondition: &Precondition,
+        now: DateTime<Utc>,
+    ) -> Self {
+        Self {
+            name: patch.name.as_ref().map(EmployerName::as_str),
+            sets_image: !patch.image.is_keep(),
+            image: patch.image.value().map(|image| image.0),
+            sets_description: !patch.description.is_keep(),
+            description: patch.description.value().map(Description::as_str),
+            now: Time(now),
+            id: id.0,
+            versions: match precondition {
+                Precondition::None => None,
+                Precondition::VersionIn(versions) => Some(versions.iter().map(|version| version.0).collect()),
+            },
+        }
+    }
+}
+
+impl QueryFragment<Pg> for PatchStatement<'_> {
+    fn walk_ast<'b>(&'b self, mut out: AstPass<'_, 'b, Pg>) -> QueryResult<()> {
+        out.push_sql("WITH changed AS (UPDATE employers SET name = COALESCE(");
+        out.push_bind_param::<Nullable<Text>, _>(&self.name)?;
+        out.push_sql(", name), image_id = CASE WHEN ");
+        out.push_bind_param::<Bool, _>(&self.sets_image)?;
+        out.push_sql(" THEN ");
+        out.push_bind_param::<Nullable<BigInt>, _>(&self.image)?;
+        out.push_sql(" ELSE image_id END, description = CASE WHEN ");
+        out.push_bind_param::<Bool, _>(&self.sets_description)?;
+        out.push_sql(" THEN ");
+        out.push_bind_param::<Nullable<Text>, _>(&self.description)?;
+        // Taken before the row was locked, `now` may lie before what another has written meanwhile.
+        out.push_sql(" ELSE description END, updated_at = GREATEST(");
+        out.push_bind_param::<Timestamptz, _>(&self.now)?;
+        out.push_sql(", updated_at + interval '1 microsecond'), version = version + 1 WHERE id = ");
+        out.push_bind_param::<BigInt, _>(&self.id)?;
+        out.push_sql(" AND version = ANY (COALESCE(");
+        out.push_bind_param::<Nullable<Array<BigInt>>, _>(&self.versions)?;
+        out.push_sql(
+            ", ARRAY[version])) RETURNING *) \
+             SELECT c.id, c.name, c.image_id, c.description, c.created_at, c.updated_at, c.version, \
+             i.id, i.name, i.path, i.size_bytes, i.width, i.height, i.mode, t.id, t.path, t.box_side \
+             FROM changed c LEFT JOIN images i ON i.id = c.image_id \
+             LEFT JOIN thumbnails t ON t.image_id = i.id",
+        );
+        Ok(())
+    }
+}
+
+impl QueryId for PatchStatement<'_> {
+    type QueryId = PatchStatement<'static>;
+    const HAS_STATIC_QUERY_ID: bool = true;
+}
+
+type EmployerColumns = (BigInt, Text, Nullable<BigInt>, Nullable<Text>, Timestamptz, Timestamptz, BigInt);
+type ImageColumns = (BigInt, Text, Text, BigInt, Integer, Integer, Text);
+type ThumbnailColumns = (BigInt, Text, Nullable<Integer>);
+
+impl Query for PatchStatement<'_> {
+    type SqlType = (EmployerColumns, Nullable<ImageColumns>, Nullable<ThumbnailColumns>);
+}
+
+impl RunQueryDsl<PgConnection> for &PatchStatement<'_> {}

@@ -1,0 +1,112 @@
+use async_trait::async_trait;
+use chrono::{DateTime, Utc};
+use diesel::pg::{Pg, PgConnection};
+use diesel::prelude::*;
+use diesel::result::{DatabaseErrorKind, Error as DieselError};
+use portfolio_domain::ports::{Issued, PortError, TokenRepository};
+use portfolio_domain::staff::StaffName;
+use portfolio_domain::token::{NewToken, TokenId, TokenRecord};
+
+use super::PostgresDatabase;
+use super::schema::{staff, tokens};
+use crate::rows::{self, Time, TokenRow};
+
+/// Keys in PostgreSQL.
+#[derive(Clone)]
+pub struct PostgresTokenRepository {
+    database: PostgresDatabase,
+}
+
+impl PostgresTokenRepository {
+    /// Over `database`.
+    #[must_use]
+    pub fn new(database: PostgresDatabase) -> Self {
+        Self { database }
+    }
+}
+
+#[async_trait]
+impl TokenRepository for PostgresTokenRepository {
+    async fn issue(&self, new: &NewToken) -> Result<Issued, PortError> {
+        let (hash, new) = (rows::key_hash(&new.token), new.clone());
+        let job = move |connection: &mut PgConnection| {
+            connection.transaction(|connection| {
+                let owner = staff::table.filter(staff::name.eq(new.owner.as_str())).select(staff::id);
+                let Some(owner) = owner.get_result::<i64>(connection).optional()? else {
+                    return Ok(Issued::UnknownOwner);
+                };
+                diesel::insert_into(tokens::table)
+                    .values((
+                        tokens::staff_id.eq(owner),
+                        tokens::key_hash.eq(hash.as_slice()),
+                        tokens::prefix.eq(new.token.prefix()),
+                        tokens::label.eq(&new.label),
+                        tokens::created_at.eq(Time(new.created_at)),
+                        tokens::expires_at.eq(new.expires_at.map(Time)),
+                    ))
+                    .returning(tokens::id)
+                    .get_result(connection)
+                    .map(|id| Issued::Stored(TokenId(id)))
+            })
+        };
+        let job = move |connection: &mut PgConnection| match job(connection) {
+            Err(DieselError::DatabaseError(DatabaseErrorKind::UniqueViolation, _)) => Ok(Issued::KeyInUse),
+            issued => issued,
+        };
+        self.database.write(job).await
+    }
+
+    async fn list(&self, owner: Option<StaffName>) -> Result<Vec<TokenRecord>, PortError> {
+        self.database
+            .read(move |connection| {
+                let mut query = records().order(tokens::id).into_boxed::<Pg>();
+                if let Some(owner) = &owner {
+                    query = query.filter(staff::name.eq(owner.as_str()));
+                }
+                let rows: Vec<TokenRow> = query.load(connection)?;
+                Ok(rows.into_iter().map(Into::into).collect())
+            })
+            .await
+    }
+
+    async fn revoke(&self, id: TokenId, now: DateTime<Utc>) -> Result<Option<TokenRecord>, PortError> {
+        self.database
+            .write(move |connection| {
+                connection.transaction(|connection| {
+                    diesel::update(tokens::table.find(id.0))
+                        .filter(tokens::revoked_at.is_null())
+                        .set(tokens::revoked_at.eq(Time(now)))
+                        .execute(connection)?;
+                    let row: Option<TokenRow> =
+                        records().filter(tokens::id.eq(id.0)).get_result(connection).optional()?;
+                    Ok(row.map(Into::into))
+                })
+            })
+            .await
+    }
+}
+
+/// Keys with their owners' names.
+#[diesel::dsl::auto_type(no_type_alias)]
+fn records() -> _ {
+    let columns: (
+        tokens::id,
+        staff::name,
+        tokens::prefix,
+        tokens::label,
+        tokens::created_at,
+        tokens::last_used_at,
+        tokens::expires_at,
+        tokens::revoked_at,
+    ) = (
+        tokens::id,
+        staff::name,
+        tokens::prefix,
+        tokens::label,
+        tokens::created_at,
+        tokens::last_used_at,
+        tokens::expires_at,
+        tokens::revoked_at,
+    );
+    tokens::table.inner_join(staff::table).select(columns)
+}

@@ -1,0 +1,225 @@
+//! From rows to entities, for both databases. A row that makes no sense is an error, never a panic.
+
+use std::collections::BTreeSet;
+
+use chrono::{DateTime, Utc};
+use diesel::Queryable;
+use diesel::deserialize::{self, FromSql, FromSqlRow};
+use diesel::expression::AsExpression;
+use diesel::pg::Pg;
+use diesel::result::{Error as DieselError, QueryResult};
+use diesel::serialize::{self, IsNull, Output, ToSql};
+use diesel::sql_types::{BigInt, Timestamptz};
+use diesel::sqlite::Sqlite;
+use portfolio_domain::access::{Grant, Permission};
+use portfolio_domain::employer::{Description, Employer, EmployerId, EmployerName, Version};
+use portfolio_domain::image::{FileSize, Image, ImageId, MediaPath, Thumbnail};
+use portfolio_domain::staff::{StaffId, StaffMember, StaffName, Standing};
+use portfolio_domain::token::{Token, TokenId, TokenRecord};
+use sha2::{Digest as _, Sha256};
+
+/// A time as the databases keep it, to the microsecond: `timestamptz` in PostgreSQL, microseconds
+/// since 1970 in SQLite.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, AsExpression, FromSqlRow)]
+#[diesel(sql_type = Timestamptz)]
+#[diesel(sql_type = BigInt)]
+pub(crate) struct Time(pub(crate) DateTime<Utc>);
+
+impl From<Time> for DateTime<Utc> {
+    fn from(time: Time) -> Self {
+        time.0
+    }
+}
+
+impl FromSql<Timestamptz, Pg> for Time {
+    fn from_sql(value: diesel::pg::PgValue<'_>) -> deserialize::Result<Self> {
+        FromSql::<Timestamptz, Pg>::from_sql(value).map(Self)
+    }
+}
+
+impl ToSql<Timestamptz, Pg> for Time {
+    fn to_sql<'b>(&'b self, out: &mut Output<'b, '_, Pg>) -> serialize::Result {
+        ToSql::<Timestamptz, Pg>::to_sql(&self.0, out)
+    }
+}
+
+impl FromSql<BigInt, Sqlite> for Time {
+    fn from_sql(value: diesel::sqlite::SqliteValue<'_, '_, '_>) -> deserialize::Result<Self> {
+        let micros = <i64 as FromSql<BigInt, Sqlite>>::from_sql(value)?;
+        DateTime::from_timestamp_micros(micros)
+            .map(Self)
+            .ok_or_else(|| format!("{micros} µs is beyond every calendar").into())
+    }
+}
+
+impl ToSql<BigInt, Sqlite> for Time {
+    fn to_sql<'b>(&'b self, out: &mut Output<'b, '_, Sqlite>) -> serialize::Result {
+        out.set_value(self.0.timestamp_micros());
+        Ok(IsNull::No)
+    }
+}
+
+#[derive(Debug, Queryable)]
+pub(crate) struct EmployerRow {
+    id: i64,
+    name: String,
+    pub(crate) image_id: Option<i64>,
+    description: Option<String>,
+    created_at: Time,
+    updated_at: Time,
+    version: i64,
+}
+
+#[derive(Debug, Queryable)]
+pub(crate) struct ImageRow {
+    id: i64,
+    name: String,
+    path: String,
+    size_bytes: i64,
+    width: i32,
+    height: i32,
+    mode: String,
+}
+
+#[derive(Debug, Queryable)]
+pub(crate) struct ThumbnailRow {
+    id: i64,
+    path: String,
+    box_side: Option<i32>,
+}
+
+/// An employer joined with its image and one of the image's thumbnails: one of as many rows as there
+/// are thumbnails, but at least one.
+pub(crate) type EmployerJoin = (EmployerRow, Option<ImageRow>, Option<ThumbnailRow>);
+
+/// Folds the rows of one employer into it; `None` when there are none.
+pub(crate) fn employer(rows: Vec<EmployerJoin>) -> QueryResult<Option<Employer>> {
+    let mut rows = rows.into_iter();
+    let Some((employer, image, first)) = rows.next() else { return Ok(None) };
+    let thumbnails =
+        first.into_iter().chain(rows.filter_map(|(_, _, thumbnail)| thumbnail)).map(thumbnail).collect();
+    Ok(Some(Employer {
+        id: EmployerId(employer.id),
+        name: EmployerName::from_stored(employer.name),
+        image: image.map(|row| image_of(row, thumbnails)).transpose()?,
+        description: employer.description.map(Description::from_stored),
+        created_at: employer.created_at.0,
+        updated_at: employer.updated_at.0,
+        version: Version(employer.version),
+    }))
+}
+
+fn thumbnail(row: ThumbnailRow) -> Thumbnail {
+    Thumbnail { id: row.id, path: MediaPath(row.path), box_side: row.box_side }
+}
+
+fn image_of(row: ImageRow, thumbnails: Vec<Thumbnail>) -> QueryResult<Image> {
+    let size = FileSize(row.size_bytes.try_into().map_err(nonsense)?);
+    let extent = (row.width.try_into().map_err(nonsense)?, row.height.try_into().map_err(nonsense)?);
+    let image = Image::new(ImageId(row.id), row.name, MediaPath(row.path), size, extent, row.mode);
+    Ok(image.with_thumbnails(thumbnails))
+}
+
+fn nonsense(error: impl std::error::Error + Send + Sync + 'static) -> DieselError {
+    DieselError::DeserializationError(Box::new(error))
+}
+
+#[derive(Debug, Queryable)]
+pub(crate) struct StaffRow {
+    pub(crate) id: i64,
+    name: String,
+    is_active: bool,
+    is_staff: bool,
+    is_admin: bool,
+}
+
+impl StaffRow {
+    /// Codes that this release does not know belong to a newer one.
+    pub(crate) fn with_codes(self, codes: impl IntoIterator<Item = i32>) -> StaffMember {
+        StaffMember {
+            id: StaffId(self.id),
+            name: StaffName::from_stored(self.name),
+            standing: Standing { active: self.is_active, staff: self.is_staff, admin: self.is_admin },
+            permissions: codes.into_iter().filter_map(Permission::from_code).collect(),
+        }
+    }
+}
+
+/// The codes of `permissions`, as they are stored.
+pub(crate) fn codes(permissions: &BTreeSet<Permission>) -> impl Iterator<Item = i32> {
+    permissions.iter().map(|permission| permission.code())
+}
+
+/// A user joined with one of its permission codes.
+pub(crate) type StaffJoin = (StaffRow, Option<i32>);
+
+/// Folds rows, those of one user side by side, into users.
+pub(crate) fn staff(rows: Vec<StaffJoin>) -> Vec<StaffMember> {
+    let mut members: Vec<StaffMember> = Vec::new();
+    for (row, code) in rows {
+        match members.last_mut() {
+            Some(member) if member.id.0 == row.id => {
+                member.permissions.extend(code.and_then(Permission::from_code));
+            }
+            _ => members.push(row.with_codes(code)),
+        }
+    }
+    members
+}
+
+#[derive(Debug, Queryable)]
+pub(crate) struct GrantRow {
+    token: i64,
+    revoked_at: Option<Time>,
+    expires_at: Option<Time>,
+    last_used_at: Option<Time>,
+}
+
+/// A key joined with its user and one of the user's permission codes.
+pub(crate) type GrantJoin = (GrantRow, StaffRow, Option<i32>);
+
+/// Folds the rows of one key into a grant; `None` when there are none.
+pub(crate) fn grant(rows: Vec<GrantJoin>) -> Option<Grant> {
+    let mut rows = rows.into_iter();
+    let (grant, staff, first) = rows.next()?;
+    let codes: BTreeSet<i32> = first.into_iter().chain(rows.filter_map(|(_, _, code)| code)).collect();
+    Some(Grant {
+        token: TokenId(grant.token),
+        revoked: grant.revoked_at.is_some(),
+        expires_at: grant.expires_at.map(Into::into),
+        last_used_at: grant.last_used_at.map(Into::into),
+        holder: staff.with_codes(codes),
+    })
+}
+
+#[derive(Debug, Queryable)]
+pub(crate) struct TokenRow {
+    id: i64,
+    owner: String,
+    prefix: String,
+    label: String,
+    created_at: Time,
+    last_used_at: Option<Time>,
+    expires_at: Option<Time>,
+    revoked_at: Option<Time>,
+}
+
+impl From<TokenRow> for TokenRecord {
+    fn from(row: TokenRow) -> Self {
+        Self {
+            id: TokenId(row.id),
+            owner: StaffName::from_stored(row.owner),
+            prefix: row.prefix,
+            label: row.label,
+            created_at: row.created_at.0,
+            last_used_at: row.last_used_at.map(Into::into),
+            expires_at: row.expires_at.map(Into::into),
+            revoked_at: row.revoked_at.map(Into::into),
+        }
+    }
+}
+
+/// What of a key is stored: its SHA-256. A key is random enough that nothing slower is needed.
+pub(crate) fn key_hash(token: &Token) -> [u8; 32] {
+    Sha256::digest(token.expose().as_bytes()).into()
+}

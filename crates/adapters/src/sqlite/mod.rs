@@ -1,0 +1,178 @@
+//! The adapters for SQLite: the embedded default, one file and no server.
+//!
+//! SQLite knows one writer at a time. A pool of one connection writes, so that writers wait at an
+//! async gate rather than in the engine; a pool of others reads beside it (WAL).
+
+mod access_control;
+mod demo_repository;
+mod employer_repository;
+mod schema;
+mod staff_repository;
+mod token_repository;
+
+pub use access_control::SqliteAccessControl;
+pub use demo_repository::SqliteDemoRepository;
+pub use employer_repository::SqliteEmployerRepository;
+pub use staff_repository::SqliteStaffRepository;
+pub use token_repository::SqliteTokenRepository;
+
+use std::path::{Path, PathBuf};
+
+use async_trait::async_trait;
+use diesel::connection::SimpleConnection as _;
+use diesel::prelude::*;
+use diesel::result::{DatabaseErrorKind, Error as DieselError};
+use diesel::sql_types::{BigInt, Text};
+use diesel::sqlite::{Sqlite as SqliteBackend, SqliteConnection};
+use portfolio_domain::ports::{PortError, Probe};
+
+use crate::blocking::{Database, Engine};
+use crate::migrations::{self, MigrateError, one_line};
+
+/// A SQLite file, through two pools.
+#[derive(Clone)]
+pub struct SqliteDatabase {
+    writer: Database<Sqlite>,
+    readers: Database<Sqlite>,
+}
+
+/// Opens the file at `path`, which is made when it is not there, for one writer and up to `readers`
+/// readers at a time.
+#[must_use]
+pub fn open(path: &Path, readers: u32) -> SqliteDatabase {
+    let engine = |read_only| Sqlite { path: path.to_owned(), read_only };
+    SqliteDatabase {
+        writer: Database::new("sqlite writer", engine(false), 1, 1),
+        readers: Database::new("sqlite readers", engine(true), readers, 1),
+    }
+}
+
+/// How connections to SQLite are made.
+pub struct Sqlite {
+    path: PathBuf,
+    read_only: bool,
+}
+
+/// What every connection is set to. A commit is answered only when it is on disk: `synchronous=FULL`
+/// syncs the log at each (`NORMAL` never does, measured). Another process that writes, such as the
+/// command line, is waited for no longer than a caller waits.
+const SESSION: &str = "
+    PRAGMA busy_timeout = 2000;
+    PRAGMA journal_mode = WAL;
+    PRAGMA synchronous = FULL;
+    PRAGMA foreign_keys = ON;";
+
+impl Engine for Sqlite {
+    type Connection = SqliteConnection;
+
+    fn connect(&self) -> Result<SqliteConnection, String> {
+        let mut connection =
+            SqliteConnection::establish(&self.path.to_string_lossy()).map_err(|error| one_line(&error))?;
+        connection.batch_execute(SESSION).map_err(|error| one_line(&error))?;
+        if self.read_only {
+            connection.batch_execute("PRAGMA query_only = ON;").map_err(|error| one_line(&error))?;
+        }
+        Ok(connection)
+    }
+
+    /// A file does not go away as a server does.
+    fn is_lost(_: &mut SqliteConnection, error: &DieselError) -> bool {
+        matches!(error, DieselError::BrokenTransactionManager)
+    }
+
+    fn is_full(error: &DieselError) -> bool {
+        // diesel tells SQLITE_FULL by its text alone, which SQLite never translates.
+        matches!(error, DieselError::DatabaseError(DatabaseErrorKind::Unknown, error)
+            if error.message().contains("database or disk is full"))
+    }
+}
+
+#[async_trait]
+impl Probe for SqliteDatabase {
+    fn name(&self) -> &'static str {
+        "database"
+    }
+
+    async fn check(&self) -> Result<(), PortError> {
+        // Reading a page is what shows a file that is gone or damaged; `SELECT 1` reads none.
+        self.readers.read(|connection| applied(connection).map(drop)).await
+    }
+}
+
+/// Lists the migrations that are pending, in their order. It writes nothing.
+///
+/// # Errors
+///
+/// [`MigrateError`] when they can't be listed.
+pub fn pending_migrations(path: &Path) -> Result<Vec<String>, MigrateError> {
+    let applied = if path.exists() {
+        applied(&mut connect_for_migrations(path)?)
+            .map_err(|error| MigrateError::Refused(one_line(&error)))?
+    } else {
+        Vec::new()
+    };
+    migrations::pending::<SqliteBackend>(&migrations::SQLITE, &applied)
+}
+
+/// Applies the pending migrations, all of them in one transaction that no other process enters.
+/// Answers the names of those that it applied.
+///
+/// # Errors
+///
+/// [`MigrateError`]; nothing is kept then.
+pub fn migrate(path: &Path) -> Result<Vec<String>, MigrateError> {
+    let mut connection = connect_for_migrations(path)?;
+    let mut outcome = Ok(Vec::new());
+    let done = connection.exclusive_transaction(|connection| {
+        outcome = migrations::apply::<SqliteBackend>(connection, migrations::SQLITE);
+        if outcome.is_ok() { Ok(()) } else { Err(DieselError::RollbackTransaction) }
+    });
+    match done {
+        Ok(()) | Err(DieselError::RollbackTransaction) => outcome,
+        Err(error) => Err(MigrateError::Failed(one_line(&error))),
+    }
+}
+
+/// Takes back the newest migration; answers whether there was one. For tests.
+///
+/// # Errors
+///
+/// [`MigrateError`] when it can't be taken back.
+pub fn revert_migration(path: &Path) -> Result<bool, MigrateError> {
+    migrations::revert::<SqliteBackend>(&mut connect_for_migrations(path)?, migrations::SQLITE)
+}
+
+/// Makes the file and its folder where they are not there.
+fn connect_for_migrations(path: &Path) -> Result<SqliteConnection, MigrateError> {
+    let refused = |error: String| MigrateError::Refused(format!("{}: {error}", path.display()));
+    if let Some(folder) = path.parent() {
+        std::fs::create_dir_all(folder).map_err(|error| refused(error.to_string()))?;
+    }
+    let engine = Sqlite { path: path.to_owned(), read_only: false };
+    let mut connection = engine.connect().map_err(refused)?;
+    // Whoever else migrates is waited for.
+    connection.batch_execute("PRAGMA busy_timeout = 60000;").map_err(|error| refused(one_line(&error)))?;
+    Ok(connection)
+}
+
+fn applied(connection: &mut SqliteConnection) -> QueryResult<Vec<String>> {
+    let table = "SELECT count(*) AS number FROM sqlite_master WHERE name = '__diesel_schema_migrations'";
+    if diesel::sql_query(table).get_result::<Count>(connection)?.number == 0 {
+        return Ok(Vec::new());
+    }
+    let versions = "SELECT version FROM __diesel_schema_migrations";
+    let rows = diesel::sql_query(versions).load::<Applied>(connection)?;
+    Ok(rows.into_iter().map(|row| row.version).collect())
+}
+
+#[derive(QueryableByName)]
+struct Count {
+    #[diesel(sql_type = BigInt)]
+    number: i64,
+}
+
+#[derive(QueryableByName)]
+struct Applied {
+    #[diesel(sql_type = Text)]
+    version: String,
+}

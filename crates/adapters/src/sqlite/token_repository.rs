@@ -1,0 +1,114 @@
+use async_trait::async_trait;
+use chrono::{DateTime, Utc};
+use diesel::prelude::*;
+use diesel::result::{DatabaseErrorKind, Error as DieselError};
+use diesel::sqlite::{Sqlite, SqliteConnection};
+use portfolio_domain::ports::{Issued, PortError, TokenRepository};
+use portfolio_domain::staff::StaffName;
+use portfolio_domain::token::{NewToken, TokenId, TokenRecord};
+
+use super::SqliteDatabase;
+use super::schema::{staff, tokens};
+use crate::rows::{self, Time, TokenRow};
+
+/// Keys in SQLite.
+#[derive(Clone)]
+pub struct SqliteTokenRepository {
+    database: SqliteDatabase,
+}
+
+impl SqliteTokenRepository {
+    /// Over `database`.
+    #[must_use]
+    pub fn new(database: SqliteDatabase) -> Self {
+        Self { database }
+    }
+}
+
+#[async_trait]
+impl TokenRepository for SqliteTokenRepository {
+    async fn issue(&self, new: &NewToken) -> Result<Issued, PortError> {
+        let (hash, new) = (rows::key_hash(&new.token), new.clone());
+        let job = move |connection: &mut SqliteConnection| {
+            connection.immediate_transaction(|connection| {
+                let owner = staff::table.filter(staff::name.eq(new.owner.as_str())).select(staff::id);
+                let Some(owner) = owner.get_result::<i64>(connection).optional()? else {
+                    return Ok(Issued::UnknownOwner);
+                };
+                diesel::insert_into(tokens::table)
+                    .values((
+                        tokens::staff_id.eq(owner),
+                        tokens::key_hash.eq(hash.as_slice()),
+                        tokens::prefix.eq(new.token.prefix()),
+                        tokens::label.eq(&new.label),
+                        tokens::created_at.eq(Time(new.created_at)),
+                        tokens::expires_at.eq(new.expires_at.map(Time)),
+                    ))
+                    .returning(tokens::id)
+                    .get_result(connection)
+                    .map(|id| Issued::Stored(TokenId(id)))
+            })
+        };
+        let job = move |connection: &mut SqliteConnection| match job(connection) {
+            Err(DieselError::DatabaseError(DatabaseErrorKind::UniqueViolation, _)) => Ok(Issued::KeyInUse),
+            issued => issued,
+        };
+        self.database.writer.write(job).await
+    }
+
+    async fn list(&self, owner: Option<StaffName>) -> Result<Vec<TokenRecord>, PortError> {
+        self.database
+            .readers
+            .read(move |connection| {
+                let mut query = records().order(tokens::id).into_boxed::<Sqlite>();
+                if let Some(owner) = &owner {
+                    query = query.filter(staff::name.eq(owner.as_str()));
+                }
+                let rows: Vec<TokenRow> = query.load(connection)?;
+                Ok(rows.into_iter().map(Into::into).collect())
+            })
+            .await
+    }
+
+    async fn revoke(&self, id: TokenId, now: DateTime<Utc>) -> Result<Option<TokenRecord>, PortError> {
+        self.database
+            .writer
+            .write(move |connection| {
+                connection.immediate_transaction(|connection| {
+                    diesel::update(tokens::table.find(id.0))
+                        .filter(tokens::revoked_at.is_null())
+                        .set(tokens::revoked_at.eq(Time(now)))
+                        .execute(connection)?;
+                    let row: Option<TokenRow> =
+                        records().filter(tokens::id.eq(id.0)).get_result(connection).optional()?;
+                    Ok(row.map(Into::into))
+                })
+            })
+            .await
+    }
+}
+
+/// Keys with their owners' names.
+#[diesel::dsl::auto_type(no_type_alias)]
+fn records() -> _ {
+    let columns: (
+        tokens::id,
+        staff::name,
+        tokens::prefix,
+        tokens::label,
+        tokens::created_at,
+        tokens::last_used_at,
+        tokens::expires_at,
+        tokens::revoked_at,
+    ) = (
+        tokens::id,
+        staff::name,
+        tokens::prefix,
+        tokens::label,
+        tokens::created_at,
+        tokens::last_used_at,
+        tokens::expires_at,
+        tokens::revoked_at,
+    );
+    tokens::table.inner_join(staff::table).select(columns)
+}
