@@ -1,2 +1,7 @@
-//! x
-fn main() {}
+//! `portfolio`: the one binary of the service.
+
+use std::process::ExitCode;
+
+fn main() -> ExitCode {
+    portfolio_api::cli::run()
+}

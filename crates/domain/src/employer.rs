@@ -34,7 +34,8 @@ impl fmt::Display for EmployerId {
 }
 
 /// `text` itself when it is a plain decimal number: digits, and no leading zero but in `0`.
-pub(crate) fn decimal(text: &str) -> Option<&str> {
+#[must_use]
+pub fn decimal(text: &str) -> Option<&str> {
     let digits = !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_digit());
     (digits && (text == "0" || !text.starts_with('0'))).then_some(text)
 }

@@ -1,0 +1,133 @@
+//! What every answer has, whatever gave it: a request id, headers that make it safe, and, for a 500,
+//! a body that tells nothing but that id. A panic becomes such a 500.
+
+use std::panic::AssertUnwindSafe;
+
+use actix_web::body::{BoxBody, MessageBody};
+use actix_web::dev::{ServiceRequest, ServiceResponse};
+use actix_web::error::InternalError;
+use actix_web::http::StatusCode;
+use actix_web::http::header::{self, HeaderName, HeaderValue};
+use actix_web::middleware::Next;
+use actix_web::{Error, HttpResponse};
+use futures_util::FutureExt as _;
+use serde_json::json;
+use tracing::Instrument as _;
+
+use crate::error::OUR_FAULT;
+
+const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
+
+/// Our answers are data for one caller: not to be kept by others, guessed at, framed or run.
+const HEADERS: [(HeaderName, &str); 4] = [
+    (header::CACHE_CONTROL, "private, no-cache"),
+    (header::X_CONTENT_TYPE_OPTIONS, "nosniff"),
+    (header::CONTENT_SECURITY_POLICY, "default-src 'none'; frame-ancestors 'none'"),
+    (header::REFERRER_POLICY, "no-referrer"),
+];
+
+/// The outermost middleware.
+///
+/// # Errors
+///
+/// An answer of its own, as an error, when what is inside gave none.
+pub async fn finish(
+    request: ServiceRequest,
+    next: Next<impl MessageBody + 'static>,
+) -> Result<ServiceResponse<BoxBody>, Error> {
+    let id = request_id(&request);
+    let span = tracing::info_span!("request", id = id.to_str().unwrap_or_default());
+    let inner = AssertUnwindSafe(next.call(request).instrument(span.clone())).catch_unwind().await;
+    match inner {
+        Ok(Ok(response)) => {
+            let mut response = response.map_into_boxed_body();
+            if response.status() == StatusCode::INTERNAL_SERVER_ERROR {
+                response = response.into_response(our_fault(&id));
+            }
+            add_headers(response.headers_mut(), id);
+            Ok(response)
+        }
+        // No more than the answer is left: what was asked went with the call.
+        Ok(Err(error)) => {
+            span.in_scope(|| tracing::error!(%error, "no answer"));
+            Err(instead(error.error_response(), id))
+        }
+        Err(_) => {
+            span.in_scope(|| tracing::error!("a handler panicked"));
+            Err(instead(our_fault(&id), id))
+        }
+    }
+}
+
+fn instead(mut answer: HttpResponse, id: HeaderValue) -> Error {
+    if answer.status() == StatusCode::INTERNAL_SERVER_ERROR {
+        answer = our_fault(&id);
+    }
+    add_headers(answer.headers_mut(), id);
+    InternalError::from_response("no answer", answer).into()
+}
+
+fn our_fault(id: &HeaderValue) -> HttpResponse {
+    let body = json!({ "detail": OUR_FAULT, "request_id": id.to_str().unwrap_or_default() });
+    HttpResponse::InternalServerError().content_type("application/json").body(body.to_string())
+}
+
+fn add_headers(headers: &mut header::HeaderMap, id: HeaderValue) {
+    headers.insert(REQUEST_ID, id);
+    for (name, value) in HEADERS {
+        if !headers.contains_key(&name) {
+            headers.insert(name, HeaderValue::from_static(value));
+        }
+    }
+}
+
+/// The client's own id when it is fit for logs: `[A-Za-z0-9._-]{1,128}`; else a new one.
+fn request_id(request: &ServiceRequest) -> HeaderValue {
+    let fit = |value: &&HeaderValue| {
+        let bytes = value.as_bytes();
+        (1..=128).contains(&bytes.len())
+            && bytes.iter().all(|byte| byte.is_ascii_alphanumeric() || b"._-".contains(byte))
+    };
+    let mut sent = request.headers().get_all(&REQUEST_ID);
+    match (sent.next().filter(fit), sent.next()) {
+        (Some(one), None) => one.clone(),
+        _ => new_id(),
+    }
+}
+
+/// 128 random bits in hexadecimal digits. They need be no secret, only unlike any other.
+fn new_id() -> HeaderValue {
+    let bits: u128 = rand::random();
+    HeaderValue::from_str(&format!("{bits:032x}")).unwrap_or(HeaderValue::from_static("unknown"))
+}
+
+#[cfg(test)]
+mod tests {
+    use actix_web::middleware::from_fn;
+    use actix_web::test::{TestRequest, call_service, init_service, read_body_json};
+    use actix_web::{App, web};
+
+    use super::*;
+
+    #[actix_web::test]
+    async fn a_500_tells_the_request_id_and_nothing_else() {
+        let fails = || async { HttpResponse::InternalServerError().body("SELECT secret") };
+        let app = init_service(App::new().wrap(from_fn(finish)).route("/", web::get().to(fails))).await;
+        let request = TestRequest::get().uri("/").insert_header(("X-Request-Id", "abc.1")).to_request();
+        let response = call_service(&app, request).await;
+        assert_eq!(response.headers().get("x-request-id").unwrap(), "abc.1");
+        let body: serde_json::Value = read_body_json(response).await;
+        assert_eq!(body, json!({ "detail": "A server error occurred.", "request_id": "abc.1" }));
+    }
+
+    #[actix_web::test]
+    async fn an_unfit_request_id_is_replaced() {
+        let app = init_service(App::new().wrap(from_fn(finish))).await;
+        for unfit in ["", "a b", "a\"b", &"x".repeat(129)] {
+            let request = TestRequest::get().uri("/").insert_header(("X-Request-Id", unfit)).to_request();
+            let response = call_service(&app, request).await;
+            let id = response.headers().get("x-request-id").unwrap().to_str().unwrap();
+            assert!(id.len() == 32 && id != unfit, "{unfit}");
+        }
+    }
+}

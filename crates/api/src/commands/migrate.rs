@@ -1,0 +1,36 @@
+//! `portfolio migrate`.
+
+use std::process::ExitCode;
+
+use clap::Args;
+
+use super::blocking;
+use crate::composition;
+
+/// The flags of `migrate`.
+#[derive(Debug, Args)]
+pub struct Flags {
+    /// Apply nothing: list what is pending, and end with status 1 when something is
+    #[arg(long)]
+    check: bool,
+}
+
+/// Applies the pending migrations, or lists them.
+///
+/// # Errors
+///
+/// When the database can't be reached, or a migration fails.
+pub async fn run(flags: &Flags) -> anyhow::Result<ExitCode> {
+    let (done, names) = if flags.check {
+        ("pending", blocking(composition::pending_migrations).await?)
+    } else {
+        ("applied", blocking(composition::migrate).await?)
+    };
+    for name in &names {
+        println!("{done} {name}");
+    }
+    if names.is_empty() {
+        println!("nothing is pending");
+    }
+    Ok(if flags.check && !names.is_empty() { ExitCode::FAILURE } else { ExitCode::SUCCESS })
+}

@@ -1,0 +1,33 @@
+//! What the command line does beside serving, one command a file.
+
+pub mod demo;
+pub mod healthcheck;
+pub mod migrate;
+pub mod staff;
+pub mod token;
+
+mod table;
+
+use anyhow::bail;
+use portfolio_adapters::database_url::DatabaseUrl;
+use portfolio_adapters::migrations::MigrateError;
+
+use crate::composition::{self, Storage};
+use crate::config;
+
+/// Runs what blocks for long on a thread of its own.
+async fn blocking<T: Send + 'static>(
+    work: impl FnOnce(&DatabaseUrl) -> Result<T, MigrateError> + Send + 'static,
+) -> anyhow::Result<T> {
+    let database = config::database()?;
+    Ok(tokio::task::spawn_blocking(move || work(&database)).await??)
+}
+
+/// Opens a database that has every migration.
+async fn storage() -> anyhow::Result<Storage> {
+    let pending = blocking(composition::pending_migrations).await?;
+    if !pending.is_empty() {
+        bail!("the database lacks migrations; `portfolio migrate` applies them");
+    }
+    Ok(Storage::open(&config::database()?, Some(1)))
+}

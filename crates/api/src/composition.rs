@@ -1,0 +1,120 @@
+//! Puts concrete adapters behind the ports: the only place that names them.
+
+use std::sync::Arc;
+
+use anyhow::Context as _;
+use portfolio_adapters::database_url::DatabaseUrl;
+use portfolio_adapters::media_store::LocalMediaStore;
+use portfolio_adapters::migrations::MigrateError;
+use portfolio_adapters::postgres::{
+    self, PostgresAccessControl, PostgresDemoRepository, PostgresEmployerRepository, PostgresStaffRepository,
+    PostgresTokenRepository,
+};
+use portfolio_adapters::sqlite::{
+    self, SqliteAccessControl, SqliteDemoRepository, SqliteEmployerRepository, SqliteStaffRepository,
+    SqliteTokenRepository,
+};
+use portfolio_adapters::system::{SystemClock, SystemRandom};
+use portfolio_domain::ports::{
+    AccessControl, Clock, DemoRepository, EmployerRepository, Probe, RandomSource, StaffRepository,
+    TokenRepository,
+};
+
+use crate::config::MediaStoreUrl;
+
+/// Every port that a database stands behind.
+#[derive(Clone)]
+pub struct Storage {
+    /// Employers.
+    pub employers: Arc<dyn EmployerRepository>,
+    /// What the access rule asks.
+    pub access: Arc<dyn AccessControl>,
+    /// Users.
+    pub staff: Arc<dyn StaffRepository>,
+    /// Keys.
+    pub tokens: Arc<dyn TokenRepository>,
+    /// The example data.
+    pub demo: Arc<dyn DemoRepository>,
+    /// Whether the database works.
+    pub probe: Arc<dyn Probe>,
+}
+
+impl Storage {
+    /// The ports over the database at `url`, which may be away, with up to `size` connections, or as
+    /// many as suit it.
+    #[must_use]
+    pub fn open(url: &DatabaseUrl, size: Option<u32>) -> Self {
+        match url {
+            DatabaseUrl::Postgres(url) => {
+                let database = postgres::open(url.clone(), size.unwrap_or(8));
+                Self {
+                    employers: Arc::new(PostgresEmployerRepository::new(database.clone())),
+                    access: Arc::new(PostgresAccessControl::new(database.clone())),
+                    staff: Arc::new(PostgresStaffRepository::new(database.clone())),
+                    tokens: Arc::new(PostgresTokenRepository::new(database.clone())),
+                    demo: Arc::new(PostgresDemoRepository::new(database.clone())),
+                    probe: Arc::new(database),
+                }
+            }
+            DatabaseUrl::Sqlite(path) => {
+                let database = sqlite::open(path, size.unwrap_or(4));
+                Self {
+                    employers: Arc::new(SqliteEmployerRepository::new(database.clone())),
+                    access: Arc::new(SqliteAccessControl::new(database.clone())),
+                    staff: Arc::new(SqliteStaffRepository::new(database.clone())),
+                    tokens: Arc::new(SqliteTokenRepository::new(database.clone())),
+                    demo: Arc::new(SqliteDemoRepository::new(database.clone())),
+                    probe: Arc::new(database),
+                }
+            }
+        }
+    }
+}
+
+/// The migrations that the database at `url` lacks.
+///
+/// # Errors
+///
+/// [`MigrateError`] when they can't be listed.
+pub fn pending_migrations(url: &DatabaseUrl) -> Result<Vec<String>, MigrateError> {
+    match url {
+        DatabaseUrl::Postgres(url) => postgres::pending_migrations(url),
+        DatabaseUrl::Sqlite(path) => sqlite::pending_migrations(path),
+    }
+}
+
+/// Applies the migrations that the database at `url` lacks, and answers their names.
+///
+/// # Errors
+///
+/// [`MigrateError`]; nothing is kept of the one that failed.
+pub fn migrate(url: &DatabaseUrl) -> Result<Vec<String>, MigrateError> {
+    match url {
+        DatabaseUrl::Postgres(url) => postgres::migrate(url),
+        DatabaseUrl::Sqlite(path) => sqlite::migrate(path),
+    }
+}
+
+/// Opens the media store.
+///
+/// # Errors
+///
+/// When its folder can't be made.
+pub fn open_media_store(url: &MediaStoreUrl) -> anyhow::Result<Arc<dyn Probe>> {
+    let MediaStoreUrl::Folder(folder) = url;
+    let store = LocalMediaStore::open(folder)
+        .with_context(|| format!("MEDIA_STORE: can't use {}", folder.display()))?;
+    Ok(Arc::new(store))
+}
+
+/// The clock.
+#[must_use]
+pub fn clock() -> Arc<dyn Clock> {
+    Arc::new(SystemClock)
+}
+
+/// Randomness.
+#[must_use]
+pub fn random() -> Arc<dyn RandomSource> {
+    Arc::new(SystemRandom)
+}

@@ -1,0 +1,263 @@
+//! The configuration: what the environment and the flags say, judged once, before anything starts. A
+//! wrong value is told in one line that names the variable, and never repeats what may be a secret.
+
+use std::env;
+use std::fmt;
+use std::net::SocketAddr;
+use std::path::PathBuf;
+use std::time::Duration;
+
+use anyhow::{Context as _, anyhow, bail};
+use clap::Args;
+use portfolio_adapters::database_url::DatabaseUrl;
+
+/// The flags of `serve`, each also an environment variable.
+///
+/// They are taken as text and judged by [`ServeConfig::judge`]: clap would name the flag, where it was
+/// the variable that was wrong.
+#[derive(Debug, Args)]
+pub struct ServeFlags {
+    #[command(flatten)]
+    address: AddressFlags,
+    /// Connections to the database: 1 to 100; 8 for PostgreSQL, 4 readers for SQLite unless given
+    #[arg(long, env = "DATABASE_POOL_SIZE", value_name = "N")]
+    database_pool_size: Option<String>,
+    /// Where the files of images lie, as `file:PATH`
+    #[arg(long, env = "MEDIA_STORE", value_name = "URL", default_value = "file:data/media")]
+    media_store: String,
+    /// How long an idle connection is kept, as 15s; behind a proxy, more than the proxy's own idle time
+    #[arg(long, env = "KEEP_ALIVE", value_name = "TIME", default_value = "15s")]
+    keep_alive: String,
+    /// Don't apply pending migrations: stay unready while some are pending
+    #[arg(long)]
+    no_migrate: bool,
+}
+
+/// Where the service listens, and how others reach it.
+#[derive(Debug, Args)]
+pub struct AddressFlags {
+    /// The address to listen on; port 0 takes a free one
+    #[arg(long, env = "BIND", value_name = "ADDRESS", default_value = DEFAULT_BIND)]
+    bind: String,
+    /// What every link in an answer starts with: http:// and the address, unless given; must be given
+    /// when listening on every address
+    #[arg(long, env = "PUBLIC_URL", value_name = "URL")]
+    public_url: Option<String>,
+}
+
+const DEFAULT_BIND: &str = "127.0.0.1:8000";
+
+/// The configuration of `serve`.
+#[derive(Debug, Clone)]
+pub struct ServeConfig {
+    /// The address to listen on.
+    pub bind: String,
+    public_url: Option<String>,
+    /// The database.
+    pub database: DatabaseUrl,
+    /// How many connections it gets; `None` for as many as suit it.
+    pub pool_size: Option<u32>,
+    /// Where files lie.
+    pub media_store: MediaStoreUrl,
+    /// How long an idle connection is kept.
+    pub keep_alive: Duration,
+    /// Whether pending migrations are applied.
+    pub migrate: bool,
+}
+
+/// Where the files of images lie.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum MediaStoreUrl {
+    /// In a folder of the local disk.
+    Folder(PathBuf),
+}
+
+impl fmt::Display for MediaStoreUrl {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self::Folder(folder) = self;
+        write!(f, "file:{}", folder.display())
+    }
+}
+
+impl ServeConfig {
+    /// Judges what was given.
+    ///
+    /// # Errors
+    ///
+    /// The first value that is wrong, by its variable.
+    pub fn judge(flags: ServeFlags) -> anyhow::Result<Self> {
+        let ServeFlags { address, database_pool_size, media_store, keep_alive, no_migrate } = flags;
+        Ok(Self {
+            bind: address.bind(),
+            public_url: address.public_url()?,
+            database: database()?,
+            pool_size: given(database_pool_size).map(|text| pool_size(&text)).transpose()?,
+            media_store: parse_media_store(&media_store)?,
+            keep_alive: keep_alive_of(&keep_alive)?,
+            migrate: !no_migrate,
+        })
+    }
+
+    /// What every link starts with, when the service listens on `address`.
+    ///
+    /// # Errors
+    ///
+    /// When it was not given, and `address` is every address: that is none a client could use.
+    pub fn public_url(&self, address: SocketAddr) -> anyhow::Result<String> {
+        match &self.public_url {
+            Some(url) => Ok(url.clone()),
+            None if address.ip().is_unspecified() => {
+                bail!(
+                    "PUBLIC_URL: must be set when BIND is {address}, such as to http://localhost:{}",
+                    address.port()
+                )
+            }
+            None => Ok(format!("http://{address}")),
+        }
+    }
+}
+
+impl AddressFlags {
+    /// The address to listen on.
+    #[must_use]
+    pub fn bind(&self) -> String {
+        given(Some(self.bind.clone())).unwrap_or_else(|| DEFAULT_BIND.to_owned())
+    }
+
+    /// `PUBLIC_URL`, if it was given, without a slash at its end.
+    ///
+    /// # Errors
+    ///
+    /// When it is no address of a web site.
+    pub fn public_url(&self) -> anyhow::Result<Option<String>> {
+        given(self.public_url.clone()).map(|text| parse_public_url(&text)).transpose()
+    }
+
+    /// What a client on this machine may use.
+    ///
+    /// # Errors
+    ///
+    /// When `PUBLIC_URL` is wrong.
+    pub fn local_url(&self) -> anyhow::Result<String> {
+        let bind = self.bind();
+        let reachable = bind.replacen("0.0.0.0:", "127.0.0.1:", 1).replacen("[::]:", "[::1]:", 1);
+        Ok(self.public_url()?.unwrap_or_else(|| format!("http://{reachable}")))
+    }
+}
+
+/// The database: `DATABASE_URL`, or what the file `DATABASE_URL_FILE` holds, or the embedded default.
+///
+/// # Errors
+///
+/// When it is none that is known.
+pub fn database() -> anyhow::Result<DatabaseUrl> {
+    let url = secret("DATABASE_URL")?.unwrap_or_else(|| "sqlite://data/portfolio.db".to_owned());
+    DatabaseUrl::parse(&url).context("DATABASE_URL")
+}
+
+/// A variable that may hold a secret, and so can be read from a file.
+fn secret(name: &str) -> anyhow::Result<Option<String>> {
+    let text = |name: &str| match env::var(name) {
+        Ok(text) => Ok(given(Some(text))),
+        Err(env::VarError::NotPresent) => Ok(None),
+        Err(env::VarError::NotUnicode(_)) => Err(anyhow!("{name}: is not UTF-8")),
+    };
+    let file_name = format!("{name}_FILE");
+    match (text(name)?, text(&file_name)?) {
+        (Some(_), Some(_)) => bail!("{name}: set it or {file_name}, not both"),
+        (None, Some(path)) => {
+            let held =
+                std::fs::read_to_string(&path).with_context(|| format!("{file_name}: can't read {path}"))?;
+            Ok(Some(held.trim_end_matches(['\r', '\n']).to_owned()))
+        }
+        (direct, None) => Ok(direct),
+    }
+}
+
+/// An empty value counts as none: that is how compose files pass what is not set.
+fn given(text: Option<String>) -> Option<String> {
+    text.filter(|text| !text.is_empty())
+}
+
+fn parse_public_url(text: &str) -> anyhow::Result<String> {
+    let wrong = || anyhow!("PUBLIC_URL: must be an address like https://www.example.com, without ? and #");
+    let url = url::Url::parse(text).map_err(|_| wrong())?;
+    let good = ["http", "https"].contains(&url.scheme())
+        && url.has_host()
+        && url.query().is_none()
+        && url.fragment().is_none()
+        && url.username().is_empty()
+        && url.password().is_none()
+        && !text.contains(char::is_whitespace);
+    if good { Ok(text.trim_end_matches('/').to_owned()) } else { Err(wrong()) }
+}
+
+fn pool_size(text: &str) -> anyhow::Result<u32> {
+    let size = text.parse().ok().filter(|size| (1..=100).contains(size));
+    size.ok_or_else(|| anyhow!("DATABASE_POOL_SIZE: must be a number from 1 to 100"))
+}
+
+fn parse_media_store(text: &str) -> anyhow::Result<MediaStoreUrl> {
+    let text = if text.is_empty() { "file:data/media" } else { text };
+    let folder = text.strip_prefix("file:").filter(|folder| !folder.is_empty());
+    folder
+        .map(|folder| MediaStoreUrl::Folder(folder.into()))
+        .ok_or_else(|| anyhow!("MEDIA_STORE: must be file: and a folder, as file:data/media"))
+}
+
+fn keep_alive_of(text: &str) -> anyhow::Result<Duration> {
+    let text = if text.is_empty() { "15s" } else { text };
+    let seconds = text.parse().map(Duration::from_secs).ok();
+    let time = seconds.or_else(|| humantime::parse_duration(text).ok());
+    time.filter(|time| (Duration::from_secs(1)..=Duration::from_secs(3600)).contains(time))
+        .ok_or_else(|| anyhow!("KEEP_ALIVE: must be a time from 1s to 1h, as 15s"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_public_url_is_kept_but_for_its_last_slash() {
+        for (given, kept) in [
+            ("http://localhost:8000", "http://localhost:8000"),
+            ("https://www.example.com/", "https://www.example.com"),
+            ("https://example.com/site/", "https://example.com/site"),
+        ] {
+            assert_eq!(parse_public_url(given).unwrap(), kept);
+        }
+        for wrong in
+            ["localhost:8000", "ftp://a", "http://a?b", "http://a#b", "http://", "http://u:p@a", "/x"]
+        {
+            assert!(parse_public_url(wrong).unwrap_err().to_string().starts_with("PUBLIC_URL: "), "{wrong}");
+        }
+    }
+
+    #[test]
+    fn a_time_is_seconds_or_has_its_unit() {
+        assert_eq!(keep_alive_of("20").unwrap(), Duration::from_secs(20));
+        assert_eq!(keep_alive_of("1m 5s").unwrap(), Duration::from_secs(65));
+        for wrong in ["0", "2h", "soon", "-1"] {
+            assert!(keep_alive_of(wrong).unwrap_err().to_string().starts_with("KEEP_ALIVE: "), "{wrong}");
+        }
+    }
+
+    #[test]
+    fn a_pool_has_one_to_a_hundred_connections() {
+        assert_eq!(pool_size("8").unwrap(), 8);
+        for wrong in ["0", "101", "-1", "many"] {
+            assert!(pool_size(wrong).unwrap_err().to_string().starts_with("DATABASE_POOL_SIZE: "), "{wrong}");
+        }
+    }
+
+    #[test]
+    fn a_media_store_is_a_folder() {
+        assert_eq!(parse_media_store("file:data/media").unwrap(), MediaStoreUrl::Folder("data/media".into()));
+        for wrong in ["file:", "data", "s3://bucket"] {
+            assert!(
+                parse_media_store(wrong).unwrap_err().to_string().starts_with("MEDIA_STORE: "),
+                "{wrong}"
+            );
+        }
+    }
+}

@@ -1,0 +1,81 @@
+//! A path and the methods it knows: with and without trailing slash, `HEAD` wherever `GET` is, `Allow`
+//! on `OPTIONS` and on every 405.
+
+use actix_web::http::{Method, header};
+use actix_web::web::{self, ServiceConfig};
+use actix_web::{FromRequest, Handler, HttpRequest, HttpResponse, Resource, Responder, Route};
+
+use crate::body::PATCH_TYPES;
+use crate::error::ApiError;
+
+/// What answers at one path.
+pub struct Endpoint {
+    resource: Resource,
+    methods: Vec<Method>,
+}
+
+impl Endpoint {
+    /// Nothing yet, at `path`, which has no trailing slash.
+    #[must_use]
+    pub fn at(path: &str) -> Self {
+        Self { resource: web::resource([path.to_owned(), format!("{path}/")]), methods: Vec::new() }
+    }
+
+    /// Answers `GET`, and `HEAD` with the same headers.
+    #[must_use]
+    pub fn get<F, Args>(self, handler: F) -> Self
+    where
+        F: Handler<Args>,
+        Args: FromRequest + 'static,
+        F::Output: Responder + 'static,
+    {
+        self.method(Method::GET, handler.clone()).method(Method::HEAD, handler)
+    }
+
+    /// Answers `PATCH`.
+    #[must_use]
+    pub fn patch<F, Args>(self, handler: F) -> Self
+    where
+        F: Handler<Args>,
+        Args: FromRequest + 'static,
+        F::Output: Responder + 'static,
+    {
+        self.method(Method::PATCH, handler)
+    }
+
+    fn method<F, Args>(mut self, method: Method, handler: F) -> Self
+    where
+        F: Handler<Args>,
+        Args: FromRequest + 'static,
+        F::Output: Responder + 'static,
+    {
+        self.methods.push(method.clone());
+        self.resource = self.resource.route(web::method(method).to(handler));
+        self
+    }
+
+    /// Puts it among the paths of the service.
+    pub fn register(self, config: &mut ServiceConfig) {
+        let names: Vec<_> = self.methods.iter().map(Method::as_str).chain(["OPTIONS"]).collect();
+        let allow = names.join(", ");
+        let patches = self.methods.contains(&Method::PATCH);
+        config.service(self.resource.route(options(allow.clone(), patches)).default_service(web::to(
+            move |request: HttpRequest| {
+                let (allow, method) = (allow.clone(), request.method().to_string());
+                async move { Err::<HttpResponse, _>(ApiError::MethodNotAllowed { method, allow }) }
+            },
+        )));
+    }
+}
+
+/// Without credentials: a CORS preflight carries none (contract, section 9).
+fn options(allow: String, patches: bool) -> Route {
+    web::method(Method::OPTIONS).to(move || {
+        let mut answer = HttpResponse::NoContent();
+        answer.insert_header((header::ALLOW, allow.as_str()));
+        if patches {
+            answer.insert_header(("Accept-Patch", PATCH_TYPES.join(", ")));
+        }
+        async move { answer.finish() }
+    })
+}

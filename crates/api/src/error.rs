@@ -1,0 +1,312 @@
+//! Every error a client can get: its status, its headers and its text, all of them here (contract,
+//! section 3).
+
+use actix_web::http::{StatusCode, header};
+use actix_web::{HttpResponse, HttpResponseBuilder, ResponseError};
+use portfolio_domain::access::AccessError;
+use portfolio_domain::field_error::{Field, FieldError, FieldErrors, ValueKind};
+use portfolio_domain::ports::PortError;
+use portfolio_domain::use_cases::PatchEmployerError;
+use serde::{Serialize, Serializer};
+use serde_json::json;
+
+use crate::body::PATCH_TYPES;
+
+/// How long a client is asked to wait before it tries again, in seconds.
+const RETRY_AFTER: (header::HeaderName, &str) = (header::RETRY_AFTER, "1");
+
+/// What is wrong with the `Authorization` header itself.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum CredentialsError {
+    /// There is none, or it is of another scheme.
+    NotProvided,
+    /// The scheme stands alone.
+    NoKey,
+    /// More than one word follows the scheme.
+    Spaces,
+    /// The key is no UTF-8.
+    NotText,
+}
+
+/// A body that is JSON, but no object, in the words of the documented site.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum NotAnObject {
+    /// `null`.
+    Null,
+    /// An array.
+    List,
+    /// A string.
+    Str,
+    /// A number without fraction and exponent.
+    Int,
+    /// Any other number.
+    Float,
+    /// `true` or `false`.
+    Bool,
+}
+
+/// Everything that a request can fail with.
+#[derive(Debug, thiserror::Error)]
+pub enum ApiError {
+    /// The credentials can't be read.
+    #[error("credentials: {0:?}")]
+    Credentials(CredentialsError),
+    /// The credentials were judged, and do not suffice.
+    #[error(transparent)]
+    Access(#[from] AccessError),
+    /// The body is of a media type, or a charset, that is not taken here.
+    #[error("media type {sent:?}")]
+    UnsupportedMediaType {
+        /// The header's value as it was sent; empty for none.
+        sent: String,
+    },
+    /// The body is encoded in a way that is not taken.
+    #[error("content encoding {0:?}")]
+    UnsupportedContentEncoding(String),
+    /// The body is longer than what is taken.
+    #[error("body too large")]
+    BodyTooLarge,
+    /// The body did not come in time.
+    #[error("body too slow")]
+    BodyTimeout,
+    /// The body broke off, or its framing is wrong.
+    #[error("body broken: {0}")]
+    BodyBroken(String),
+    /// The body is no JSON.
+    #[error("JSON: {0}")]
+    Json(serde_json::Error),
+    /// The body is JSON, but no object.
+    #[error("body is {0:?}")]
+    NotAnObject(NotAnObject),
+    /// There is nothing here.
+    #[error("not found")]
+    NotFound,
+    /// The use case refused.
+    #[error(transparent)]
+    Patch(#[from] PatchEmployerError),
+    /// The method is none of those that the path knows.
+    #[error("method {method} not allowed")]
+    MethodNotAllowed {
+        /// The method as it was sent.
+        method: String,
+        /// The methods that the path knows.
+        allow: String,
+    },
+    /// The service can't do its work now.
+    #[error("unavailable: {0}")]
+    Unavailable(String),
+}
+
+impl ApiError {
+    /// The status of the answer.
+    fn status(&self) -> StatusCode {
+        match self {
+            Self::Credentials(_) => StatusCode::UNAUTHORIZED,
+            Self::Access(error) => match error {
+                AccessError::InvalidToken | AccessError::TokenExpired | AccessError::UserInactive => {
+                    StatusCode::UNAUTHORIZED
+                }
+                AccessError::Forbidden { .. } => StatusCode::FORBIDDEN,
+                AccessError::Port(error) => port_status(error),
+            },
+            Self::UnsupportedMediaType { .. } | Self::UnsupportedContentEncoding(_) => {
+                StatusCode::UNSUPPORTED_MEDIA_TYPE
+            }
+            Self::BodyTooLarge => StatusCode::PAYLOAD_TOO_LARGE,
+            Self::BodyTimeout => StatusCode::REQUEST_TIMEOUT,
+            Self::BodyBroken(_) | Self::Json(_) | Self::NotAnObject(_) => StatusCode::BAD_REQUEST,
+            Self::NotFound => StatusCode::NOT_FOUND,
+            Self::Patch(error) => match error {
+                PatchEmployerError::NotFound => StatusCode::NOT_FOUND,
+                PatchEmployerError::PreconditionFailed => StatusCode::PRECONDITION_FAILED,
+                PatchEmployerError::Invalid(_) => StatusCode::BAD_REQUEST,
+                PatchEmployerError::Port(error) => port_status(error),
+            },
+            Self::MethodNotAllowed { .. } => StatusCode::METHOD_NOT_ALLOWED,
+            Self::Unavailable(_) => StatusCode::SERVICE_UNAVAILABLE,
+        }
+    }
+
+    /// The body of the answer.
+    fn body(&self) -> String {
+        match self {
+            Self::Credentials(error) => detail(match error {
+                CredentialsError::NotProvided => "Authentication credentials were not provided.",
+                CredentialsError::NoKey => "Invalid token header. No credentials provided.",
+                CredentialsError::Spaces => "Invalid token header. Token string should not contain spaces.",
+                CredentialsError::NotText => {
+                    "Invalid token header. Token string should not contain invalid characters."
+                }
+            }),
+            Self::Access(error) => match error {
+                AccessError::InvalidToken => detail("Invalid token."),
+                AccessError::TokenExpired => detail("Token has expired."),
+                AccessError::UserInactive => detail("User inactive or deleted."),
+                AccessError::Forbidden { .. } => detail("You do not have permission to perform this action."),
+                AccessError::Port(error) => port_body(error),
+            },
+            Self::UnsupportedMediaType { sent } => {
+                detail(format!("Unsupported media type \"{sent}\" in request."))
+            }
+            Self::UnsupportedContentEncoding(sent) => {
+                detail(format!("Unsupported content encoding \"{sent}\" in request."))
+            }
+            Self::BodyTooLarge => detail("Request body is too large."),
+            Self::BodyTimeout => detail("Request timed out."),
+            Self::BodyBroken(_) => detail("The request body is incomplete or malformed."),
+            Self::Json(error) => detail(format!("JSON parse error - {error}")),
+            Self::NotAnObject(NotAnObject::Null) => non_field("No data provided"),
+            Self::NotAnObject(kind) => {
+                let kind = match kind {
+                    NotAnObject::Null => "NoneType",
+                    NotAnObject::List => "list",
+                    NotAnObject::Str => "str",
+                    NotAnObject::Int => "int",
+                    NotAnObject::Float => "float",
+                    NotAnObject::Bool => "bool",
+                };
+                non_field(&format!("Invalid data. Expected a dictionary, but got {kind}."))
+            }
+            Self::NotFound => detail("Not found."),
+            Self::Patch(error) => match error {
+                PatchEmployerError::NotFound => detail("Not found."),
+                PatchEmployerError::PreconditionFailed => detail("Precondition failed."),
+                PatchEmployerError::Invalid(errors) => {
+                    serde_json::to_string(&Fields(errors)).unwrap_or_default()
+                }
+                PatchEmployerError::Port(error) => port_body(error),
+            },
+            Self::MethodNotAllowed { method, .. } => detail(format!("Method \"{method}\" not allowed.")),
+            Self::Unavailable(_) => detail(UNAVAILABLE),
+        }
+    }
+
+    /// What belongs to the answer beside status and body.
+    fn headers(&self, status: StatusCode, answer: &mut HttpResponseBuilder) {
+        if status == StatusCode::UNAUTHORIZED {
+            answer.insert_header((header::WWW_AUTHENTICATE, "Token"));
+        }
+        if status == StatusCode::SERVICE_UNAVAILABLE {
+            answer.insert_header(RETRY_AFTER);
+        }
+        match self {
+            Self::MethodNotAllowed { allow, .. } => {
+                answer.insert_header((header::ALLOW, allow.as_str()));
+            }
+            Self::UnsupportedMediaType { .. } => {
+                answer.insert_header(("Accept-Patch", PATCH_TYPES.join(", ")));
+            }
+            Self::BodyTimeout => {
+                answer.force_close();
+            }
+            _ => {}
+        }
+    }
+}
+
+impl ResponseError for ApiError {
+    fn status_code(&self) -> StatusCode {
+        self.status()
+    }
+
+    fn error_response(&self) -> HttpResponse {
+        let status = self.status();
+        if status.is_server_error() {
+            tracing::error!(error = %self, "answered {status}");
+        } else if status == StatusCode::FORBIDDEN {
+            tracing::warn!(error = %self, "refused");
+        }
+        let mut answer = HttpResponse::build(status);
+        self.headers(status, &mut answer);
+        answer.content_type("application/json").body(self.body())
+    }
+}
+
+/// The text of every 503.
+const UNAVAILABLE: &str = "Service temporarily unavailable, try again later.";
+/// The text of every 500.
+pub(crate) const OUR_FAULT: &str = "A server error occurred.";
+
+fn port_status(error: &PortError) -> StatusCode {
+    match error {
+        PortError::Unavailable(_) => StatusCode::SERVICE_UNAVAILABLE,
+        PortError::StorageFull(_) => StatusCode::INSUFFICIENT_STORAGE,
+        PortError::Internal(_) => StatusCode::INTERNAL_SERVER_ERROR,
+    }
+}
+
+fn port_body(error: &PortError) -> String {
+    detail(match error {
+        PortError::Unavailable(_) => UNAVAILABLE,
+        PortError::StorageFull(_) => "Not enough storage.",
+        PortError::Internal(_) => OUR_FAULT,
+    })
+}
+
+fn detail(text: impl Into<String>) -> String {
+    json!({ "detail": text.into() }).to_string()
+}
+
+fn non_field(text: &str) -> String {
+    json!({ "non_field_errors": [text] }).to_string()
+}
+
+/// The wrong fields in the order that the domain gives them, which no map of `serde_json` would keep.
+struct Fields<'a>(&'a FieldErrors);
+
+impl Serialize for Fields<'_> {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.collect_map(self.0.by_field().map(|(field, errors)| {
+            let name = match field {
+                Field::Name => "name",
+                Field::Image => "image",
+                Field::Description => "description",
+            };
+            (name, errors.map(field_text).collect::<Vec<_>>())
+        }))
+    }
+}
+
+fn field_text(error: &FieldError) -> String {
+    match error {
+        FieldError::Null => "This field may not be null.".into(),
+        FieldError::Blank => "This field may not be blank.".into(),
+        FieldError::NotAString => "Not a valid string.".into(),
+        FieldError::TooLong { max } => format!("Ensure this field has no more than {max} characters."),
+        FieldError::NullCharacter => "Null characters are not allowed.".into(),
+        FieldError::NameTaken => "employer with this name already exists.".into(),
+        FieldError::NotAnId { received } => {
+            let kind = match received {
+                ValueKind::String => "str",
+                ValueKind::Float => "float",
+                ValueKind::Boolean => "bool",
+                ValueKind::Array => "list",
+                ValueKind::Object => "dict",
+            };
+            format!("Incorrect type. Expected pk value, received {kind}.")
+        }
+        FieldError::UnknownImage { id } => format!("Invalid pk \"{id}\" - object does not exist."),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use actix_web::body::to_bytes;
+
+    use super::*;
+
+    #[actix_web::test]
+    async fn an_internal_message_never_reaches_the_client() {
+        let secret = "relation \"employers\" does not exist";
+        for error in [
+            ApiError::Access(AccessError::Port(PortError::Internal(secret.into()))),
+            ApiError::Access(AccessError::Port(PortError::Unavailable(secret.into()))),
+            ApiError::Patch(PatchEmployerError::Port(PortError::StorageFull(secret.into()))),
+            ApiError::Unavailable(secret.into()),
+            ApiError::BodyBroken(secret.into()),
+        ] {
+            let body = to_bytes(error.error_response().into_body()).await.unwrap();
+            assert!(!String::from_utf8_lossy(&body).contains("employers"), "{error:?}");
+        }
+    }
+}

@@ -1,0 +1,130 @@
+//! Entity tags (RFC 9110, sections 8.8.3 and 13.1.1).
+
+use portfolio_domain::employer::{Precondition, Version};
+use sha2::{Digest as _, Sha256};
+
+/// Makes and reads the tags of employers: the version, and a mark of `PUBLIC_URL`, since another one
+/// makes every answer another.
+#[derive(Debug, Clone)]
+pub struct ETags {
+    mark: String,
+}
+
+impl ETags {
+    /// Tags for answers that show `public_url`.
+    #[must_use]
+    pub fn new(public_url: &str) -> Self {
+        let digest: [u8; 32] = Sha256::digest(public_url.as_bytes()).into();
+        let [a, b, c, d, ..] = digest;
+        Self { mark: format!("{:08x}", u32::from_be_bytes([a, b, c, d])) }
+    }
+
+    /// The strong tag of a version, quotes included.
+    #[must_use]
+    pub fn tag(&self, Version(version): Version) -> String {
+        format!("\"{version}-{}\"", self.mark)
+    }
+
+    /// What the value of `If-Match` demands. It is compared strongly: a weak tag never matches. A
+    /// malformed value matches nothing.
+    #[must_use]
+    pub fn if_match(&self, value: Option<&[u8]>) -> Precondition {
+        let Some(value) = value else { return Precondition::None };
+        // Of an employer that is there, any version will do.
+        if value.trim_ascii() == b"*" {
+            return Precondition::None;
+        }
+        let tags = tags(value).unwrap_or_default();
+        Precondition::VersionIn(tags.into_iter().filter_map(|tag| self.version(tag)).collect())
+    }
+
+    fn version(&self, tag: Tag<'_>) -> Option<Version> {
+        let version = str::from_utf8(tag.opaque).ok()?.strip_suffix(&self.mark)?.strip_suffix('-')?;
+        let version = Version(version.parse().ok()?);
+        // What we would not write ourselves, such as `+1`, is none of ours.
+        let ours = self.tag(version);
+        (!tag.weak && ours.as_bytes().get(1..ours.len() - 1) == Some(tag.opaque)).then_some(version)
+    }
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+struct Tag<'a> {
+    weak: bool,
+    opaque: &'a [u8],
+}
+
+/// The members of a list of tags; `None` when it is malformed or empty. A list may have empty members
+/// (RFC 9110, section 5.6.1).
+fn tags(mut rest: &[u8]) -> Option<Vec<Tag<'_>>> {
+    let mut tags = Vec::new();
+    loop {
+        rest = rest.trim_ascii_start();
+        match rest {
+            [] => return (!tags.is_empty()).then_some(tags),
+            [b',', after @ ..] => rest = after,
+            _ => {
+                let weak = rest.starts_with(b"W/");
+                let quoted = rest.strip_prefix(b"W/").unwrap_or(rest).strip_prefix(b"\"")?;
+                let end = quoted.iter().position(|byte| *byte == b'"')?;
+                let (opaque, after) = quoted.split_at(end);
+                let good = |byte: &u8| *byte == 0x21 || (0x23..=0x7e).contains(byte) || *byte >= 0x80;
+                if !opaque.iter().all(good) {
+                    return None;
+                }
+                tags.push(Tag { weak, opaque });
+                rest = after[1..].trim_ascii_start();
+                if !(rest.is_empty() || rest.starts_with(b",")) {
+                    return None;
+                }
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn if_match(value: &str) -> Precondition {
+        ETags::new("http://a").if_match(Some(value.as_bytes()))
+    }
+
+    fn versions(versions: &[i64]) -> Precondition {
+        Precondition::VersionIn(versions.iter().copied().map(Version).collect())
+    }
+
+    #[test]
+    fn a_tag_is_read_back_alone_and_in_a_list() {
+        let tags = ETags::new("http://a");
+        let (one, two) = (tags.tag(Version(1)), tags.tag(Version(2)));
+        assert_eq!(if_match(&one), versions(&[1]));
+        assert_eq!(if_match(&format!(" {one} ,, \"x,y\",\t{two},")), versions(&[1, 2]));
+    }
+
+    #[test]
+    fn any_and_no_if_match_demand_nothing() {
+        assert_eq!(if_match(" * "), Precondition::None);
+        assert_eq!(ETags::new("http://a").if_match(None), Precondition::None);
+    }
+
+    #[test]
+    fn weak_foreign_and_malformed_tags_match_nothing() {
+        let one = ETags::new("http://a").tag(Version(1));
+        let elsewhere = ETags::new("http://b").tag(Version(1));
+        let padded = one.replace("\"1", "\"+1");
+        for value in [
+            format!("W/{one}"),
+            elsewhere,
+            padded,
+            one.trim_matches('"').to_owned(),
+            one.trim_end_matches('"').to_owned(),
+            format!("{one} {one}"),
+            format!("{one}, *"),
+            format!("w/{one}"),
+            String::new(),
+            ",".to_owned(),
+        ] {
+            assert_eq!(if_match(&value), versions(&[]), "{value}");
+        }
+    }
+}

@@ -1,0 +1,107 @@
+//! 401 and 403, before anything of the body is read.
+
+use std::future::Future;
+use std::pin::Pin;
+
+use actix_web::dev::Payload;
+use actix_web::http::header;
+use actix_web::{FromRequest, HttpRequest, web};
+use portfolio_domain::access::{Action, Permitted};
+use portfolio_domain::token::Token;
+
+use crate::error::{ApiError, CredentialsError};
+use crate::server::{Budget, Service};
+
+/// A request whose caller may do `A`. A handler that has it in its signature can't be reached
+/// without; actix hands the body over to be read only afterwards.
+#[derive(Debug)]
+pub struct Guarded<A> {
+    /// The proof that a use case demands.
+    pub permitted: Permitted<A>,
+    /// What is left of the time that the request may spend on storage.
+    pub budget: Budget,
+}
+
+impl<A: Action> FromRequest for Guarded<A> {
+    type Error = ApiError;
+    type Future = Pin<Box<dyn Future<Output = Result<Self, ApiError>>>>;
+
+    fn from_request(request: &HttpRequest, _: &mut Payload) -> Self::Future {
+        let token = token(request);
+        let service = request.app_data::<web::Data<Service>>().cloned();
+        Box::pin(async move {
+            let token = token.map_err(ApiError::Credentials)?;
+            let service = service.ok_or_else(|| ApiError::Unavailable("no service is set up".into()))?;
+            service.readiness.started().map_err(|waiting| ApiError::Unavailable(waiting.to_string()))?;
+            let mut budget = Budget::default();
+            let permitted = budget.spend(service.authorizer.permit(&token)).await??;
+            Ok(Self { permitted, budget })
+        })
+    }
+}
+
+/// Reads `Authorization: Token <key>`: words of ASCII, the first of them `Token` in any case.
+fn token(request: &HttpRequest) -> Result<Token, CredentialsError> {
+    let lines: Vec<&[u8]> =
+        request.headers().get_all(header::AUTHORIZATION).map(header::HeaderValue::as_bytes).collect();
+    let value = lines.join(&b", "[..]);
+    let mut words = value.split(u8::is_ascii_whitespace).filter(|word| !word.is_empty());
+    if !words.next().is_some_and(|scheme| scheme.eq_ignore_ascii_case(b"Token")) {
+        return Err(CredentialsError::NotProvided);
+    }
+    let key = words.next().ok_or(CredentialsError::NoKey)?;
+    if words.next().is_some() {
+        return Err(CredentialsError::Spaces);
+    }
+    str::from_utf8(key).map(Token::presented).map_err(|_| CredentialsError::NotText)
+}
+
+#[cfg(test)]
+mod tests {
+    use actix_web::test::TestRequest;
+    use header::HeaderValue;
+
+    use super::*;
+
+    fn read(value: &[u8]) -> Result<String, CredentialsError> {
+        let value = HeaderValue::from_bytes(value).unwrap();
+        let request = TestRequest::default().insert_header((header::AUTHORIZATION, value)).to_http_request();
+        token(&request).map(|token| token.expose().to_owned())
+    }
+
+    #[test]
+    fn the_scheme_is_read_in_any_case_and_over_any_space() {
+        for value in [&b"Token k"[..], b"token k", b"TOKEN\tk", b"  Token   k "] {
+            assert_eq!(read(value).as_deref(), Ok("k"), "{value:?}");
+        }
+    }
+
+    #[test]
+    fn what_is_wrong_with_the_header_is_told_apart() {
+        for (value, error) in [
+            (&b""[..], CredentialsError::NotProvided),
+            (b"Bearer k", CredentialsError::NotProvided),
+            (b"k", CredentialsError::NotProvided),
+            (b"Tokenk", CredentialsError::NotProvided),
+            (b"Token", CredentialsError::NoKey),
+            (b"Token ", CredentialsError::NoKey),
+            (b"Token a b", CredentialsError::Spaces),
+            (b"Token \xff\xfe", CredentialsError::NotText),
+        ] {
+            assert_eq!(read(value), Err(error), "{value:?}");
+        }
+        assert_eq!(
+            token(&TestRequest::default().to_http_request()).err(),
+            Some(CredentialsError::NotProvided)
+        );
+    }
+
+    #[test]
+    fn two_headers_are_one_with_a_space() {
+        let request = TestRequest::default()
+            .append_header((header::AUTHORIZATION, "Token a"))
+            .append_header((header::AUTHORIZATION, "Token b"))
+            .to_http_request();
+        assert_eq!(token(&request).err(), Some(CredentialsError::Spaces));
+    }
+}

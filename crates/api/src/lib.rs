@@ -1,0 +1,21 @@
+//! The HTTP service and the command line of the portfolio employers service.
+//!
+//! A request comes in through [`answer`], is let through by [`guard`], read by [`body`], handed to a
+//! use case of the domain by a [route](routes), and answered by [`representation`] or [`error`].
+//! [`composition`] is the only place that names concrete adapters.
+
+pub mod answer;
+pub mod body;
+pub mod cli;
+pub mod commands;
+pub mod composition;
+pub mod config;
+pub mod endpoint;
+pub mod error;
+pub mod etag;
+pub mod guard;
+pub mod logging;
+pub mod readiness;
+pub mod representation;
+pub mod routes;
+pub mod server;

@@ -1,0 +1,163 @@
+//! The running service: what every request shares, the start, the stop.
+
+use std::future::Future;
+use std::net::{SocketAddr, TcpListener, ToSocketAddrs as _};
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use actix_web::middleware::from_fn;
+use actix_web::{App, HttpServer, web};
+use anyhow::Context as _;
+use portfolio_adapters::migrations::MigrateError;
+use portfolio_domain::access::Authorizer;
+use portfolio_domain::use_cases::PatchEmployer;
+use socket2::{Domain, Socket, Type};
+use tokio::time::{sleep, timeout};
+
+use crate::composition::{self, Storage};
+use crate::config::ServeConfig;
+use crate::error::ApiError;
+use crate::readiness::{Readiness, Waiting};
+use crate::representation::Representation;
+use crate::{answer, routes};
+
+/// What every request shares.
+pub struct Service {
+    /// The access rule.
+    pub authorizer: Authorizer,
+    /// The use case behind `PATCH /api/portfolios/employers/:id`.
+    pub patch_employer: PatchEmployer,
+    /// Whether it can do its work.
+    pub readiness: Arc<Readiness>,
+    /// How answers are written.
+    pub representation: Representation,
+}
+
+/// How much time a request may spend on storage in all, however many calls it makes: a client of a
+/// frozen database has its 503 within three seconds. Reading the body does not count.
+#[derive(Debug, Clone, Copy)]
+pub struct Budget(Duration);
+
+impl Default for Budget {
+    fn default() -> Self {
+        Self(Duration::from_millis(2_700))
+    }
+}
+
+impl Budget {
+    /// Waits for `work` no longer than what is left, and takes the time off.
+    ///
+    /// # Errors
+    ///
+    /// [`ApiError::Unavailable`] when the time is up; of a write it is then unknown whether it was done.
+    pub async fn spend<T>(&mut self, work: impl Future<Output = T>) -> Result<T, ApiError> {
+        let start = Instant::now();
+        let done = timeout(self.0, work).await;
+        self.0 = self.0.saturating_sub(start.elapsed());
+        done.map_err(|_| ApiError::Unavailable("the time for storage is up".into()))
+    }
+}
+
+/// Listens at once, applies pending migrations as soon as the database answers, and serves until
+/// SIGTERM or SIGINT.
+///
+/// # Errors
+///
+/// What waiting can't cure, in one line: an address that is taken, a wrong password, a failed migration.
+pub async fn serve(config: ServeConfig) -> anyhow::Result<()> {
+    let listener = listen(&config.bind).with_context(|| format!("BIND: can't listen on {}", config.bind))?;
+    let address = listener.local_addr().context("BIND: the address it listens on")?;
+    let public_url = config.public_url(address)?;
+    let storage = Storage::open(&config.database, config.pool_size);
+    let media = composition::open_media_store(&config.media_store)?;
+    let readiness = Arc::new(Readiness::new(vec![storage.probe.clone(), media]));
+    let service = web::Data::new(Service {
+        authorizer: Authorizer::new(storage.access.clone(), composition::clock()),
+        patch_employer: PatchEmployer::new(storage.employers.clone(), composition::clock()),
+        readiness: readiness.clone(),
+        representation: Representation::new(&public_url),
+    });
+    let running = HttpServer::new(move || {
+        App::new().app_data(service.clone()).wrap(from_fn(answer::finish)).configure(routes::register)
+    })
+    .workers(std::thread::available_parallelism().map_or(2, |cores| cores.get().max(2)))
+    // The default, 25,000, exceeds the usual limit of open files.
+    .max_connections(1024)
+    .keep_alive(config.keep_alive)
+    .client_request_timeout(Duration::from_secs(5))
+    .client_disconnect_timeout(Duration::from_secs(1))
+    .shutdown_timeout(30)
+    .listen(listener)
+    .with_context(|| format!("BIND: can't listen on {}", config.bind))?
+    .run();
+    tracing::info!(
+        %address, public_url, database = %config.database, media_store = %config.media_store, "listening"
+    );
+    tokio::select! {
+        ended = running => ended.context("the server stopped"),
+        failed = start(&config, &readiness) => failed,
+    }
+}
+
+/// Brings the database up to date, then waits for ever: only a start that can't succeed ends.
+async fn start(config: &ServeConfig, readiness: &Readiness) -> anyhow::Result<()> {
+    /// How long it waits before it asks an absent database again.
+    const PAUSE: Duration = Duration::from_millis(500);
+    let mut said = String::new();
+    loop {
+        let database = config.database.clone();
+        let apply = config.migrate;
+        let done = tokio::task::spawn_blocking(move || bring_up_to_date(&database, apply)).await?;
+        let (waiting, why) = match done {
+            Ok(pending) if pending.is_empty() => break,
+            Ok(pending) => (Waiting::ForMigrations, format!("pending migrations: {}", pending.join(", "))),
+            Err(MigrateError::Unreachable(why)) => (Waiting::ForDatabase, why),
+            Err(error @ MigrateError::Refused(_)) => return Err(error).context("DATABASE_URL"),
+            Err(error @ MigrateError::Failed(_)) => return Err(error.into()),
+        };
+        if said != why {
+            tracing::warn!(why, "{waiting}");
+            said = why;
+        }
+        readiness.set_waiting(Some(waiting));
+        sleep(PAUSE).await;
+    }
+    readiness.set_waiting(None);
+    tracing::info!("ready");
+    std::future::pending().await
+}
+
+/// Answers the migrations that are pending, after those that are to be applied were.
+fn bring_up_to_date(
+    database: &portfolio_adapters::database_url::DatabaseUrl,
+    apply: bool,
+) -> Result<Vec<String>, MigrateError> {
+    let pending = composition::pending_migrations(database)?;
+    if pending.is_empty() || !apply {
+        return Ok(pending);
+    }
+    for migration in composition::migrate(database)? {
+        tracing::info!(migration, "applied");
+    }
+    Ok(Vec::new())
+}
+
+/// Listens on the first address of `bind` that can be listened on. `SO_REUSEADDR` lets a restart take
+/// the port of connections that linger; the backlog is wider than the standard library's.
+fn listen(bind: &str) -> std::io::Result<TcpListener> {
+    let try_one = |address: SocketAddr| {
+        let socket = Socket::new(Domain::for_address(address), Type::STREAM, None)?;
+        socket.set_reuse_address(true)?;
+        socket.bind(&address.into())?;
+        socket.listen(1024)?;
+        Ok(TcpListener::from(socket))
+    };
+    let mut last = std::io::Error::from(std::io::ErrorKind::AddrNotAvailable);
+    for address in bind.to_socket_addrs()? {
+        match try_one(address) {
+            Ok(listener) => return Ok(listener),
+            Err(error) => last = error,
+        }
+    }
+    Err(last)
+}
