@@ -1,0 +1,11 @@
+//! Databases for the tests, and the real service over them. Whoever can't have one panics: a test without its database has failed.
+#![expect(clippy::expect_used, clippy::unwrap_used, reason = "a test that can't be set up has failed")]
+#![expect(clippy::missing_panics_doc, reason = "every item here panics when it can't be had")]
+
+mod cluster;
+mod site;
+mod test_database;
+
+pub use cluster::Cluster;
+pub use site::{Answer, PUBLIC_URL, Server, Site};
+pub use test_database::{Kind, TestDatabase};

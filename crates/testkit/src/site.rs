@@ -1,0 +1,260 @@
+//! The real server, as a process of its own on a free port, over a database of its own.
+
+use std::io::{BufRead as _, BufReader, Read as _, Write as _};
+use std::net::TcpStream;
+use std::process::{Child, Command, Output, Stdio};
+use std::sync::mpsc;
+use std::time::Duration;
+
+use serde_json::Value;
+use tempfile::TempDir;
+
+use crate::{Kind, TestDatabase};
+
+/// What the links in answers start with.
+pub const PUBLIC_URL: &str = "http://localhost:8000";
+
+/// A database, and the programs that work on it.
+pub struct Site {
+    program: &'static str,
+    database: TestDatabase,
+    folder: TempDir,
+}
+
+impl Site {
+    /// An empty database of this kind. `program` is the binary: `env!("CARGO_BIN_EXE_portfolio")`.
+    #[must_use]
+    pub fn new(program: &'static str, kind: Kind) -> Self {
+        Self::on(program, TestDatabase::new(kind))
+    }
+
+    /// Over this database.
+    #[must_use]
+    pub fn on(program: &'static str, database: TestDatabase) -> Self {
+        Self { program, database, folder: tempfile::tempdir().unwrap() }
+    }
+
+    /// What `DATABASE_URL` is.
+    #[must_use]
+    pub fn database_url(&self) -> &str {
+        self.database.url()
+    }
+
+    /// The folder that commands run in: empty at first, and gone with the site.
+    #[must_use]
+    pub fn folder(&self) -> &std::path::Path {
+        self.folder.path()
+    }
+
+    /// A command of the service's own, with the site's configuration and no other.
+    #[must_use]
+    pub fn command(&self, arguments: &[&str]) -> Command {
+        let mut command = Command::new(self.program);
+        command
+            .args(arguments)
+            .current_dir(self.folder.path())
+            .env_clear()
+            .env("DATABASE_URL", self.database.url())
+            .env("PUBLIC_URL", PUBLIC_URL)
+            .stdin(Stdio::null());
+        command
+    }
+
+    /// Runs a command to its end.
+    #[must_use]
+    pub fn run(&self, arguments: &[&str]) -> Output {
+        self.command(arguments).output().unwrap()
+    }
+
+    /// Runs a command that must succeed; answers what it printed.
+    #[expect(clippy::must_use_candidate, reason = "what a command printed is often of no interest")]
+    pub fn ok(&self, arguments: &[&str]) -> String {
+        let output = self.run(arguments);
+        assert!(output.status.success(), "{arguments:?}: {}", String::from_utf8_lossy(&output.stderr));
+        String::from_utf8(output.stdout).unwrap()
+    }
+
+    /// Makes the documented example.
+    #[must_use]
+    pub fn demo(self) -> Self {
+        self.ok(&["demo"]);
+        self
+    }
+
+    /// Makes a user with these flags of `staff add`, and a key for it.
+    #[must_use]
+    pub fn key(&self, name: &str, flags: &[&str]) -> String {
+        self.ok(&[&["staff", "add", name], flags].concat());
+        self.ok(&["token", "issue", name]).trim().to_owned()
+    }
+
+    /// Makes a user with these flags of `staff add`, who keeps the key it has.
+    pub fn adopt(&self, name: &str, flags: &[&str], key: &str) {
+        self.ok(&[&["staff", "add", name], flags].concat());
+        let mut command = self.command(&["token", "issue", name, "--key-stdin"]);
+        let mut child = command.stdin(Stdio::piped()).stdout(Stdio::piped()).spawn().unwrap();
+        child.stdin.take().unwrap().write_all(key.as_bytes()).unwrap();
+        assert!(child.wait().unwrap().success());
+    }
+
+    /// Serves, and waits until it is ready.
+    #[must_use]
+    pub fn serve(&self) -> Server {
+        let server = self.serve_unready(&[]);
+        server.wait_until_ready();
+        server
+    }
+
+    /// Serves with more flags, and waits until it listens.
+    #[must_use]
+    pub fn serve_unready(&self, flags: &[&str]) -> Server {
+        let mut command = self.command(&[&["serve", "--bind", "127.0.0.1:0"], flags].concat());
+        let mut child = command.env("LOG_FORMAT", "json").stderr(Stdio::piped()).spawn().unwrap();
+        let log = BufReader::new(child.stderr.take().unwrap());
+        let (found, address) = mpsc::channel();
+        // Its log is read to the end, or it would stop at a full pipe.
+        std::thread::spawn(move || {
+            for line in log.lines().map_while(Result::ok) {
+                let event: Value = serde_json::from_str(&line).unwrap_or_default();
+                if event["message"] == "listening" {
+                    let _ = found.send(event["address"].as_str().unwrap_or_default().to_owned());
+                }
+                // Shown when the test fails.
+                eprintln!("{line}");
+            }
+        });
+        let address = address.recv_timeout(Duration::from_secs(10)).expect("the server listens");
+        Server { child, address, agent: agent() }
+    }
+}
+
+fn agent() -> ureq::Agent {
+    ureq::Agent::config_builder()
+        .http_status_as_error(false)
+        .allow_non_standard_methods(true)
+        .max_redirects(0)
+        .timeout_global(Some(Duration::from_secs(60)))
+        .build()
+        .into()
+}
+
+/// A running server, which ends when this is dropped.
+pub struct Server {
+    child: Child,
+    address: String,
+    agent: ureq::Agent,
+}
+
+impl Drop for Server {
+    fn drop(&mut self) {
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}
+
+impl Server {
+    /// Where it listens, as `127.0.0.1:PORT`.
+    #[must_use]
+    pub fn address(&self) -> &str {
+        &self.address
+    }
+
+    /// The number of its process.
+    #[must_use]
+    pub fn pid(&self) -> u32 {
+        self.child.id()
+    }
+
+    /// Waits until `/readyz` says 200.
+    pub fn wait_until_ready(&self) {
+        let start = std::time::Instant::now();
+        while self.send("GET", "/readyz", &[], None).status != 200 {
+            assert!(start.elapsed() < Duration::from_secs(10), "the server is not ready");
+            std::thread::yield_now();
+        }
+    }
+
+    /// Waits until the process has ended by itself; answers its exit code.
+    pub fn wait(&mut self) -> Option<i32> {
+        self.child.wait().unwrap().code()
+    }
+
+    /// Sends one request over a kept connection.
+    #[must_use]
+    pub fn send(&self, method: &str, path: &str, headers: &[(&str, &[u8])], body: Option<&[u8]>) -> Answer {
+        let mut request =
+            ureq::http::Request::builder().method(method).uri(format!("http://{}{path}", self.address));
+        for (name, value) in headers {
+            request = request.header(*name, ureq::http::HeaderValue::from_bytes(value).unwrap());
+        }
+        let response = match body {
+            Some(body) => self.agent.run(request.body(body).unwrap()),
+            None => self.agent.run(request.body(()).unwrap()),
+        };
+        let mut response = response.unwrap();
+        let headers = response
+            .headers()
+            .iter()
+            .map(|(name, value)| (name.to_string(), value.to_str().unwrap_or_default().to_owned()))
+            .collect();
+        let status = response.status().as_u16();
+        Answer { status, headers, body: response.body_mut().read_to_string().unwrap() }
+    }
+
+    /// `PATCH /api/portfolios/employers/ID` with JSON.
+    #[must_use]
+    pub fn patch(&self, id: i64, key: &str, body: &str) -> Answer {
+        self.patch_with(id, key, body, &[])
+    }
+
+    /// The same with more headers.
+    #[must_use]
+    pub fn patch_with(&self, id: i64, key: &str, body: &str, headers: &[(&str, &[u8])]) -> Answer {
+        let token = format!("Token {key}");
+        let path = format!("/api/portfolios/employers/{id}");
+        let usual = [("authorization", token.as_bytes()), ("content-type", &b"application/json"[..])];
+        self.send("PATCH", &path, &[&usual, headers].concat(), Some(body.as_bytes()))
+    }
+
+    /// Writes these bytes to a connection of its own, and reads until the server closes it.
+    #[must_use]
+    pub fn raw(&self, bytes: &[u8]) -> String {
+        let mut stream = TcpStream::connect(&self.address).unwrap();
+        stream.set_read_timeout(Some(Duration::from_secs(30))).unwrap();
+        // The server may have answered and closed before all is written.
+        let _ = stream.write_all(bytes);
+        let mut answer = Vec::new();
+        let _ = stream.read_to_end(&mut answer);
+        String::from_utf8_lossy(&answer).into_owned()
+    }
+}
+
+/// What the server answered.
+#[derive(Debug, Clone)]
+pub struct Answer {
+    /// The status.
+    pub status: u16,
+    headers: Vec<(String, String)>,
+    /// The body as text.
+    pub body: String,
+}
+
+impl Answer {
+    /// A header, by its name in small letters.
+    #[must_use]
+    pub fn header(&self, name: &str) -> Option<&str> {
+        self.headers.iter().find(|(other, _)| other == name).map(|(_, value)| value.as_str())
+    }
+
+    /// The body as JSON.
+    #[must_use]
+    pub fn json(&self) -> Value {
+        serde_json::from_str(&self.body).unwrap_or_else(|error| panic!("{error}: {self:?}"))
+    }
+
+    /// Fails unless the answer is this.
+    #[track_caller]
+    pub fn assert(&self, status: u16, body: &Value) {
+        assert_eq!((self.status, &self.json()), (status, body));
+    }
+}
