@@ -1,7 +1,7 @@
 # The service as a container image, for the classic builder and for BuildKit:
 #
 #   docker build -t portfolio .
-#   docker run --rm -p 127.0.0.1:8000:8000 -v portfolio-data:/data portfolio
+#   docker run --rm -p 127.0.0.1:8000:8000 -e PUBLIC_URL=http://localhost:8000 -v portfolio-data:/data portfolio
 #
 # Run like that it keeps SQLite and the media in the volume. docker-compose.yml runs it with PostgreSQL.
 
@@ -17,8 +17,9 @@ COPY Cargo.toml Cargo.lock ./
 COPY crates/domain/Cargo.toml crates/domain/
 COPY crates/adapters/Cargo.toml crates/adapters/
 COPY crates/api/Cargo.toml crates/api/
-RUN mkdir crates/domain/src crates/adapters/src crates/api/src \
- && touch crates/domain/src/lib.rs crates/adapters/src/lib.rs crates/api/src/lib.rs \
+COPY crates/testkit/Cargo.toml crates/testkit/
+RUN mkdir crates/domain/src crates/adapters/src crates/api/src crates/testkit/src \
+ && touch crates/domain/src/lib.rs crates/adapters/src/lib.rs crates/api/src/lib.rs crates/testkit/src/lib.rs \
  && echo 'fn main() {}' > crates/api/src/main.rs \
  && cargo build --release --locked -p portfolio-api --no-default-features --bin portfolio
 
@@ -42,11 +43,10 @@ RUN apt-get update \
  && install -d -o 65532 -g 65532 -m 0750 /data /data/media
 COPY --from=build /src/target/release/portfolio /usr/local/bin/portfolio
 
-# Nothing here is secret, and no secret has a default.
-ENV BIND=0.0.0.0:8000 \
-    PUBLIC_URL=http://localhost:8000 \
-    DATABASE_URL=sqlite:///data/portfolio.db \
-    MEDIA_STORE=file:/data/media
+# Nothing here is secret, and no secret has a default. From / the service's own defaults lead into the volume:
+# data/portfolio.db and data/media. PUBLIC_URL has no default: a wrong one would be in every link.
+WORKDIR /
+ENV BIND=0.0.0.0:8000
 # As a number, so that Kubernetes' runAsNonRoot can tell. Only /data is written to: the root file system may be
 # read-only, and no capability is needed.
 USER 65532:65532

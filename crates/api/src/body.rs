@@ -41,10 +41,7 @@ pub async fn read_patch(request: &HttpRequest, payload: Payload) -> Result<Bytes
 
 fn check_media_type(request: &HttpRequest, accepted: &[&str]) -> Result<(), ApiError> {
     let sent = header_text(request, &header::CONTENT_TYPE).unwrap_or_default();
-    let taken = sent.parse::<mime::Mime>().is_ok_and(|media_type| {
-        accepted.contains(&media_type.essence_str())
-            && media_type.get_param(mime::CHARSET).is_none_or(|charset| charset == mime::UTF_8)
-    });
+    let taken = is_json(&sent, accepted);
     if !taken {
         return Err(ApiError::UnsupportedMediaType { sent });
     }
@@ -54,6 +51,16 @@ fn check_media_type(request: &HttpRequest, accepted: &[&str]) -> Result<(), ApiE
         }
         _ => Ok(()),
     }
+}
+
+/// Whether `media_type` is one of `accepted`, in UTF-8 (which Python's own `requests` calls `utf8` at times).
+fn is_json(media_type: &str, accepted: &[&str]) -> bool {
+    // White space may stand on both sides of a semicolon (RFC 9110, section 5.6.6); mime takes it after only.
+    let compact = media_type.split(';').map(str::trim).collect::<Vec<_>>().join(";");
+    compact.parse::<mime::Mime>().is_ok_and(|media_type| {
+        let utf8 = |charset: mime::Name<'_>| charset == mime::UTF_8 || charset == "utf8";
+        accepted.contains(&media_type.essence_str()) && media_type.get_param(mime::CHARSET).is_none_or(utf8)
+    })
 }
 
 /// A header as it was sent, several lines of it joined as RFC 9110 section 5.3 says. A byte that is
@@ -250,4 +257,39 @@ fn id(integer: &str) -> Draft<ImageId> {
         .parse()
         .map(|id| Patch::Set(ImageId(id)))
         .map_err(|_| FieldError::UnknownImage { id: integer.to_owned() })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn json_in_utf8_is_taken_however_it_is_written() {
+        for taken in [
+            "application/json",
+            "APPLICATION/JSON",
+            "application/merge-patch+json",
+            "application/json; charset=utf-8",
+            "application/json;charset=\"UTF-8\"",
+            "application/json; charset=utf8",
+            "application/json; version=2",
+            "application/json ; charset=utf-8",
+            "application/json;",
+        ] {
+            assert!(is_json(taken, &PATCH_TYPES), "{taken}");
+        }
+        for refused in [
+            "",
+            "garbage",
+            "text/plain",
+            "application/*",
+            "application/json-patch+json",
+            "application/json; charset=latin-1",
+            "application/json; charset=utf-16",
+            "application/json, text/plain",
+            "application/x-www-form-urlencoded",
+        ] {
+            assert!(!is_json(refused, &PATCH_TYPES), "{refused}");
+        }
+    }
 }

@@ -13,7 +13,7 @@ use tracing_subscriber::fmt;
 /// The variable that is wrong.
 pub fn start(format: Option<&str>) -> anyhow::Result<()> {
     let levels = std::env::var("RUST_LOG").unwrap_or_default();
-    let levels = if levels.is_empty() { "info".to_owned() } else { levels };
+    let levels = if levels.is_empty() { "info,actix_server=warn".to_owned() } else { levels };
     let filter = EnvFilter::try_new(levels).map_err(|_| {
         anyhow!("RUST_LOG: must be a level, or targets with levels, as info or portfolio_api=debug")
     })?;

@@ -65,7 +65,11 @@ const SESSION: &str = "
 impl Engine for Sqlite {
     type Connection = SqliteConnection;
 
+    /// Makes the file and its folder where they are not there.
     fn connect(&self) -> Result<SqliteConnection, String> {
+        if let Some(folder) = self.path.parent() {
+            std::fs::create_dir_all(folder).map_err(|error| format!("{}: {error}", folder.display()))?;
+        }
         let mut connection =
             SqliteConnection::establish(&self.path.to_string_lossy()).map_err(|error| one_line(&error))?;
         connection.batch_execute(SESSION).map_err(|error| one_line(&error))?;
@@ -142,12 +146,8 @@ pub fn revert_migration(path: &Path) -> Result<bool, MigrateError> {
     migrations::revert::<SqliteBackend>(&mut connect_for_migrations(path)?, migrations::SQLITE)
 }
 
-/// Makes the file and its folder where they are not there.
 fn connect_for_migrations(path: &Path) -> Result<SqliteConnection, MigrateError> {
     let refused = |error: String| MigrateError::Refused(format!("{}: {error}", path.display()));
-    if let Some(folder) = path.parent() {
-        std::fs::create_dir_all(folder).map_err(|error| refused(error.to_string()))?;
-    }
     let engine = Sqlite { path: path.to_owned(), read_only: false };
     let mut connection = engine.connect().map_err(refused)?;
     // Whoever else migrates is waited for.
