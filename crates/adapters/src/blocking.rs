@@ -1,8 +1,8 @@
 //! The one place where async meets blocking.
 //!
-//! diesel blocks, so a job runs on a thread of its own. An async gate, as wide as the pool, stands in
-//! front: what can't get a connection waits there, costs no thread, and is turned away after a while.
-//! A pooled connection never crosses an await.
+//! diesel blocks, so each connection has a thread. Jobs queue for the threads, which go from one to the
+//! next without sleeping between; a full queue has an async gate in front, where a job waits, costs
+//! nothing, and is turned away after a while. A pooled connection never crosses an await.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -11,13 +11,17 @@ use std::time::{Duration, Instant};
 use diesel::result::{DatabaseErrorKind, Error as DieselError, QueryResult};
 use portfolio_domain::ports::PortError;
 use r2d2::{ManageConnection, Pool, PooledConnection};
+use tokio::runtime::{Builder, Runtime};
 use tokio::sync::{Semaphore, oneshot};
 use tokio::time::timeout;
 
-/// How long a job waits for its turn, and again for a connection.
+/// How many jobs may queue beside those that run. With none, a thread would sleep after each until an
+/// async worker woke up to give it the next (a quarter of the CPU time, measured).
+const QUEUE: usize = 24;
+/// How long a job waits at the gate, and again for a connection.
 const WAIT: Duration = Duration::from_secs(2);
-/// How long a caller waits for an answer in all. The job behind it may go on: a thread that hangs in
-/// a frozen database keeps its place at the gate, so that no more than a pool's worth ever hang.
+/// How long a caller waits for an answer in all. The job behind it may go on: one that hangs in a
+/// frozen database keeps its thread and its place, and those behind it are skipped when they are reached.
 const DEADLINE: Duration = Duration::from_millis(2_500);
 
 /// How connections to one database are made and judged.
@@ -42,6 +46,7 @@ pub trait Engine: Send + Sync + 'static {
 /// A pool of connections, used through an async gate.
 pub struct Database<E: Engine> {
     pool: Pool<Manager<E>>,
+    threads: Arc<Threads>,
     gate: Arc<Semaphore>,
     generation: Generation,
 }
@@ -49,8 +54,39 @@ pub struct Database<E: Engine> {
 // Derived, it would ask for `E: Clone`.
 impl<E: Engine> Clone for Database<E> {
     fn clone(&self) -> Self {
-        let Self { pool, gate, generation } = self;
-        Self { pool: pool.clone(), gate: gate.clone(), generation: generation.clone() }
+        let Self { pool, threads, gate, generation } = self;
+        Self {
+            pool: pool.clone(),
+            threads: threads.clone(),
+            gate: gate.clone(),
+            generation: generation.clone(),
+        }
+    }
+}
+
+/// As many threads as connections. They are tokio's blocking pool, of a runtime that drives nothing else.
+struct Threads(Option<Runtime>);
+
+impl Threads {
+    /// A runtime without I/O and timers takes nothing of the system, so that it can't fail to be made;
+    /// without one, every job would be refused.
+    fn new(number: usize) -> Self {
+        Self(Builder::new_current_thread().max_blocking_threads(number).build().ok())
+    }
+
+    fn run(&self, job: impl FnOnce() + Send + 'static) {
+        if let Some(runtime) = &self.0 {
+            runtime.spawn_blocking(job);
+        }
+    }
+}
+
+impl Drop for Threads {
+    /// A runtime that is dropped waits for its threads, which no async worker may.
+    fn drop(&mut self) {
+        if let Some(runtime) = self.0.take() {
+            runtime.shutdown_background();
+        }
     }
 }
 
@@ -132,7 +168,9 @@ impl<E: Engine> Database<E> {
             .test_on_check_out(false)
             .error_handler(Box::new(LogConnectErrors(name)))
             .build_unchecked(manager);
-        Self { pool, gate: Arc::new(Semaphore::new(size as usize)), generation }
+        let threads = Arc::new(Threads::new(size as usize));
+        let gate = Arc::new(Semaphore::new(size as usize + QUEUE));
+        Self { pool, threads, gate, generation }
     }
 
     /// Runs a job that changes nothing. If its connection turns out to be lost, it runs once more on
@@ -181,13 +219,13 @@ impl<E: Engine> Database<E> {
                 .map_err(|_| PortError::Internal("the gate is closed".into()))?;
             let (answer, asked) = oneshot::channel();
             let database = self.clone();
-            tokio::task::spawn_blocking(move || {
+            self.threads.run(move || {
                 let result = database.attempt(attempts, &mut job, || answer.is_closed());
                 drop(place);
                 // Nobody may be waiting any more.
                 let _ = answer.send(result);
             });
-            asked.await.map_err(|_| PortError::Internal("a database job panicked".into()))?
+            asked.await.map_err(|_| PortError::Internal("a database job ended without an answer".into()))?
         };
         timeout(DEADLINE, answered)
             .await

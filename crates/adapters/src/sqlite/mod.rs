@@ -58,7 +58,6 @@ pub struct Sqlite {
 /// command line, is waited for no longer than a caller waits.
 const SESSION: &str = "
     PRAGMA busy_timeout = 2000;
-    PRAGMA journal_mode = WAL;
     PRAGMA synchronous = FULL;
     PRAGMA foreign_keys = ON;";
 
@@ -73,6 +72,7 @@ impl Engine for Sqlite {
         let mut connection =
             SqliteConnection::establish(&self.path.to_string_lossy()).map_err(|error| one_line(&error))?;
         connection.batch_execute(SESSION).map_err(|error| one_line(&error))?;
+        turn_on_log(&mut connection).map_err(|error| one_line(&error))?;
         if self.read_only {
             connection.batch_execute("PRAGMA query_only = ON;").map_err(|error| one_line(&error))?;
         }
@@ -89,6 +89,26 @@ impl Engine for Sqlite {
         matches!(error, DieselError::DatabaseError(DatabaseErrorKind::Unknown, error)
             if error.message().contains("database or disk is full"))
     }
+}
+
+/// Turns the log on, which takes a new file as a whole. For that alone SQLite does not wait until others
+/// let go of it: of five that opened one at once, one in twenty was refused.
+fn turn_on_log(connection: &mut SqliteConnection) -> QueryResult<()> {
+    const TRIES: usize = 10;
+    for _ in 1..TRIES {
+        match connection.batch_execute("PRAGMA journal_mode = WAL;") {
+            Err(error) if is_locked(&error.to_string()) => {
+                connection.batch_execute("BEGIN EXCLUSIVE; COMMIT;")?;
+            }
+            done => return done,
+        }
+    }
+    connection.batch_execute("PRAGMA journal_mode = WAL;")
+}
+
+/// Whether SQLite says that somebody else is at the file. diesel tells it by the text alone.
+fn is_locked(error: &str) -> bool {
+    error.contains("database is locked")
 }
 
 #[async_trait]
@@ -149,7 +169,9 @@ pub fn revert_migration(path: &Path) -> Result<bool, MigrateError> {
 fn connect_for_migrations(path: &Path) -> Result<SqliteConnection, MigrateError> {
     let refused = |error: String| MigrateError::Refused(format!("{}: {error}", path.display()));
     let engine = Sqlite { path: path.to_owned(), read_only: false };
-    let mut connection = engine.connect().map_err(refused)?;
+    let mut connection = engine
+        .connect()
+        .map_err(|error| if is_locked(&error) { MigrateError::Unreachable(error) } else { refused(error) })?;
     // Whoever else migrates is waited for.
     connection.batch_execute("PRAGMA busy_timeout = 60000;").map_err(|error| refused(one_line(&error)))?;
     Ok(connection)

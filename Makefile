@@ -1,0 +1,25 @@
+# Each target is one line that calls the real tool.
+TARGET ?= $(or $(CARGO_TARGET_DIR),target)
+
+.PHONY: help run test bench fmt lint doc
+
+help: ## list the targets
+	@sed -n 's/^\([a-z]*\):.*## /\1\t/p' Makefile
+
+run: ## build, make the example data, print a key and curl lines, and serve
+	@cargo build --release --locked --bin portfolio && $(TARGET)/release/portfolio demo && exec $(TARGET)/release/portfolio serve
+
+test: ## run every test, on SQLite and on a PostgreSQL that it brings along
+	@scripts/throwaway-postgres run -- cargo test --workspace --locked
+
+bench: ## measure PATCH on PostgreSQL against pgbench with the same statements
+	@cargo build --release --locked --bin portfolio && scripts/bench $(TARGET)/release/portfolio
+
+fmt: ## format the code
+	@cargo fmt --all
+
+lint: ## check formatting and lints
+	@cargo fmt --all --check && cargo clippy --workspace --all-targets --locked -- -D warnings
+
+doc: ## make the documentation, warnings denied
+	@RUSTDOCFLAGS="-D warnings" cargo doc --workspace --no-deps --locked
