@@ -39,11 +39,11 @@ pub async fn read_patch(request: &HttpRequest, payload: Payload) -> Result<Bytes
     Ok(bytes)
 }
 
-fn check_media_type(request: &HttpRequest, accepted: &[&str]) -> Result<(), ApiError> {
+fn check_media_type(request: &HttpRequest, accepted: &'static [&'static str]) -> Result<(), ApiError> {
     let sent = header_text(request, &header::CONTENT_TYPE).unwrap_or_default();
     let taken = is_json(&sent, accepted);
     if !taken {
-        return Err(ApiError::UnsupportedMediaType { sent });
+        return Err(ApiError::UnsupportedMediaType { sent, accept_patch: accepted });
     }
     match header_text(request, &header::CONTENT_ENCODING) {
         Some(coding) if !coding.trim().eq_ignore_ascii_case("identity") => {

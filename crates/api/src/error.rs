@@ -10,8 +10,6 @@ use portfolio_domain::use_cases::PatchEmployerError;
 use serde::{Serialize, Serializer};
 use serde_json::json;
 
-use crate::body::PATCH_TYPES;
-
 /// How long a client is asked to wait before it tries again, in seconds.
 const RETRY_AFTER: (header::HeaderName, &str) = (header::RETRY_AFTER, "1");
 
@@ -59,6 +57,8 @@ pub enum ApiError {
     UnsupportedMediaType {
         /// The header's value as it was sent; empty for none.
         sent: String,
+        /// What is taken of a PATCH.
+        accept_patch: &'static [&'static str],
     },
     /// The body is encoded in a way that is not taken.
     #[error("content encoding {0:?}")]
@@ -145,7 +145,7 @@ impl ApiError {
                 AccessError::Forbidden { .. } => detail("You do not have permission to perform this action."),
                 AccessError::Port(error) => port_body(error),
             },
-            Self::UnsupportedMediaType { sent } => {
+            Self::UnsupportedMediaType { sent, .. } => {
                 detail(format!("Unsupported media type \"{sent}\" in request."))
             }
             Self::UnsupportedContentEncoding(sent) => {
@@ -193,8 +193,8 @@ impl ApiError {
             Self::MethodNotAllowed { allow, .. } => {
                 answer.insert_header((header::ALLOW, allow.as_str()));
             }
-            Self::UnsupportedMediaType { .. } => {
-                answer.insert_header(("Accept-Patch", PATCH_TYPES.join(", ")));
+            Self::UnsupportedMediaType { accept_patch, .. } => {
+                answer.insert_header(("Accept-Patch", accept_patch.join(", ")));
             }
             Self::BodyTimeout => {
                 answer.force_close();

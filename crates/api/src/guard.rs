@@ -10,7 +10,7 @@ use portfolio_domain::access::{Action, Permitted};
 use portfolio_domain::token::Token;
 
 use crate::error::{ApiError, CredentialsError};
-use crate::server::{Budget, Service};
+use crate::service::{Budget, Service};
 
 /// A request whose caller may do `A`. A handler that has it in its signature can't be reached
 /// without; actix hands the body over to be read only afterwards.

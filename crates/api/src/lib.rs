@@ -19,3 +19,4 @@ pub mod readiness;
 pub mod representation;
 pub mod routes;
 pub mod server;
+pub mod service;

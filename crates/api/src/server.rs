@@ -1,9 +1,8 @@
-//! The running service: what every request shares, the start, the stop.
+//! The running service: how it starts, listens and stops.
 
-use std::future::Future;
 use std::net::{SocketAddr, TcpListener, ToSocketAddrs as _};
 use std::sync::Arc;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use actix_web::middleware::from_fn;
 use actix_web::{App, HttpServer, web};
@@ -12,51 +11,14 @@ use portfolio_adapters::migrations::MigrateError;
 use portfolio_domain::access::Authorizer;
 use portfolio_domain::use_cases::PatchEmployer;
 use socket2::{Domain, Socket, Type};
-use tokio::time::{sleep, timeout};
+use tokio::time::sleep;
 
 use crate::composition::{self, Storage};
 use crate::config::ServeConfig;
-use crate::error::ApiError;
 use crate::readiness::{Readiness, Waiting};
 use crate::representation::Representation;
+use crate::service::Service;
 use crate::{answer, routes};
-
-/// What every request shares.
-pub struct Service {
-    /// The access rule.
-    pub authorizer: Authorizer,
-    /// The use case behind `PATCH /api/portfolios/employers/:id`.
-    pub patch_employer: PatchEmployer,
-    /// Whether it can do its work.
-    pub readiness: Arc<Readiness>,
-    /// How answers are written.
-    pub representation: Representation,
-}
-
-/// How much time a request may spend on storage in all, however many calls it makes: a client of a
-/// frozen database has its 503 within three seconds. Reading the body does not count.
-#[derive(Debug, Clone, Copy)]
-pub struct Budget(Duration);
-
-impl Default for Budget {
-    fn default() -> Self {
-        Self(Duration::from_millis(2_700))
-    }
-}
-
-impl Budget {
-    /// Waits for `work` no longer than what is left, and takes the time off.
-    ///
-    /// # Errors
-    ///
-    /// [`ApiError::Unavailable`] when the time is up; of a write it is then unknown whether it was done.
-    pub async fn spend<T>(&mut self, work: impl Future<Output = T>) -> Result<T, ApiError> {
-        let start = Instant::now();
-        let done = timeout(self.0, work).await;
-        self.0 = self.0.saturating_sub(start.elapsed());
-        done.map_err(|_| ApiError::Unavailable("the time for storage is up".into()))
-    }
-}
 
 /// Listens at once, applies pending migrations as soon as the database answers, and serves until
 /// SIGTERM or SIGINT.

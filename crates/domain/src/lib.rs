@@ -10,6 +10,7 @@ pub mod employer;
 pub mod employer_patch;
 pub mod field_error;
 pub mod image;
+pub mod permission;
 pub mod ports;
 pub mod staff;
 pub mod token;

@@ -57,16 +57,7 @@ impl TokenRepository for PostgresTokenRepository {
     }
 
     async fn list(&self, owner: Option<StaffName>) -> Result<Vec<TokenRecord>, PortError> {
-        self.database
-            .read(move |connection| {
-                let mut query = records().order(tokens::id).into_boxed::<Pg>();
-                if let Some(owner) = &owner {
-                    query = query.filter(staff::name.eq(owner.as_str()));
-                }
-                let rows: Vec<TokenRow> = query.load(connection)?;
-                Ok(rows.into_iter().map(Into::into).collect())
-            })
-            .await
+        self.database.read(move |connection| records(connection, owner.as_ref(), None)).await
     }
 
     async fn revoke(&self, id: TokenId, now: DateTime<Utc>) -> Result<Option<TokenRecord>, PortError> {
@@ -77,28 +68,20 @@ impl TokenRepository for PostgresTokenRepository {
                         .filter(tokens::revoked_at.is_null())
                         .set(tokens::revoked_at.eq(Time(now)))
                         .execute(connection)?;
-                    let row: Option<TokenRow> =
-                        records().filter(tokens::id.eq(id.0)).get_result(connection).optional()?;
-                    Ok(row.map(Into::into))
+                    Ok(records(connection, None, Some(id))?.pop())
                 })
             })
             .await
     }
 }
 
-/// Keys with their owners' names.
-#[diesel::dsl::auto_type(no_type_alias)]
-fn records() -> _ {
-    let columns: (
-        tokens::id,
-        staff::name,
-        tokens::prefix,
-        tokens::label,
-        tokens::created_at,
-        tokens::last_used_at,
-        tokens::expires_at,
-        tokens::revoked_at,
-    ) = (
+/// Keys with their owners' names, by id: all, or those that `owner` and `id` leave.
+fn records(
+    connection: &mut PgConnection,
+    owner: Option<&StaffName>,
+    id: Option<TokenId>,
+) -> QueryResult<Vec<TokenRecord>> {
+    let columns = (
         tokens::id,
         staff::name,
         tokens::prefix,
@@ -108,5 +91,14 @@ fn records() -> _ {
         tokens::expires_at,
         tokens::revoked_at,
     );
-    tokens::table.inner_join(staff::table).select(columns)
+    let all = tokens::table.inner_join(staff::table).order(tokens::id).select(columns);
+    let mut query = all.into_boxed::<Pg>();
+    if let Some(owner) = owner {
+        query = query.filter(staff::name.eq(owner.as_str()));
+    }
+    if let Some(id) = id {
+        query = query.filter(tokens::id.eq(id.0));
+    }
+    let rows: Vec<TokenRow> = query.load(connection)?;
+    Ok(rows.into_iter().map(Into::into).collect())
 }

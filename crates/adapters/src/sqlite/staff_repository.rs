@@ -3,7 +3,7 @@ use std::collections::BTreeSet;
 use async_trait::async_trait;
 use diesel::prelude::*;
 use diesel::sqlite::SqliteConnection;
-use portfolio_domain::access::Permission;
+use portfolio_domain::permission::Permission;
 use portfolio_domain::ports::{PortError, StaffRepository};
 use portfolio_domain::staff::{NewStaff, StaffChange, StaffMember, StaffName};
 

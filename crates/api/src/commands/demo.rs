@@ -4,9 +4,9 @@ use std::process::ExitCode;
 
 use anyhow::{Context as _, bail};
 use chrono::{DateTime, Utc};
-use portfolio_domain::access::every_permission;
 use portfolio_domain::employer::{Description, Employer, EmployerId, EmployerName, Version};
 use portfolio_domain::image::{FileSize, Image, ImageId, MediaPath, Thumbnail};
+use portfolio_domain::permission::Permission;
 use portfolio_domain::ports::{Demo, Planted};
 use portfolio_domain::staff::{NewStaff, StaffName, Standing};
 use portfolio_domain::use_cases::IssueToken;
@@ -107,7 +107,7 @@ fn example(name: StaffName, now: DateTime<Utc>) -> anyhow::Result<Demo> {
         staff: NewStaff {
             name,
             standing: Standing { active: true, staff: true, admin: true },
-            permissions: every_permission(),
+            permissions: Permission::ALL.into(),
         },
         images: vec![technology, apple, orchard],
         employers,

@@ -5,7 +5,7 @@ use std::process::ExitCode;
 
 use anyhow::anyhow;
 use clap::{Args, Subcommand};
-use portfolio_domain::access::Permission;
+use portfolio_domain::permission::Permission;
 use portfolio_domain::staff::{NewStaff, StaffChange, StaffMember, StaffName, Standing};
 use serde_json::{Value, json};
 

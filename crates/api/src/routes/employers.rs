@@ -10,7 +10,7 @@ use crate::body;
 use crate::endpoint::Endpoint;
 use crate::error::ApiError;
 use crate::guard::Guarded;
-use crate::server::Service;
+use crate::service::Service;
 
 pub(super) fn register(config: &mut ServiceConfig) {
     Endpoint::at("/api/portfolios/employers/{id}").patch(patch).register(config);

@@ -6,7 +6,7 @@ use actix_web::web::{Data, ServiceConfig};
 use serde_json::json;
 
 use crate::endpoint::Endpoint;
-use crate::server::Service;
+use crate::service::Service;
 
 pub(super) fn register(config: &mut ServiceConfig) {
     Endpoint::at("/healthz").get(alive).register(config);

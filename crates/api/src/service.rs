@@ -1,0 +1,50 @@
+//! What every request shares, and how long it may take.
+
+use std::future::Future;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use portfolio_domain::access::Authorizer;
+use portfolio_domain::use_cases::PatchEmployer;
+use tokio::time::timeout;
+
+use crate::error::ApiError;
+use crate::readiness::Readiness;
+use crate::representation::Representation;
+
+/// What every request shares.
+pub struct Service {
+    /// The access rule.
+    pub authorizer: Authorizer,
+    /// The use case behind `PATCH /api/portfolios/employers/:id`.
+    pub patch_employer: PatchEmployer,
+    /// Whether it can do its work.
+    pub readiness: Arc<Readiness>,
+    /// How answers are written.
+    pub representation: Representation,
+}
+
+/// How much time a request may spend on storage in all, however many calls it makes: a client of a
+/// frozen database has its 503 within three seconds. Reading the body does not count.
+#[derive(Debug, Clone, Copy)]
+pub struct Budget(Duration);
+
+impl Default for Budget {
+    fn default() -> Self {
+        Self(Duration::from_millis(2_700))
+    }
+}
+
+impl Budget {
+    /// Waits for `work` no longer than what is left, and takes the time off.
+    ///
+    /// # Errors
+    ///
+    /// [`ApiError::Unavailable`] when the time is up; of a write it is then unknown whether it was done.
+    pub async fn spend<T>(&mut self, work: impl Future<Output = T>) -> Result<T, ApiError> {
+        let start = Instant::now();
+        let done = timeout(self.0, work).await;
+        self.0 = self.0.saturating_sub(start.elapsed());
+        done.map_err(|_| ApiError::Unavailable("the time for storage is up".into()))
+    }
+}
