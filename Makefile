@@ -1,5 +1,5 @@
 # Each target is one line that calls the real tool.
-TARGET ?= $(or $(CARGO_TARGET_DIR),target)
+TARGET := $(or $(CARGO_TARGET_DIR),target)
 
 .PHONY: help run test bench fmt lint doc
 

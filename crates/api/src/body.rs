@@ -46,8 +46,8 @@ fn check_media_type(request: &HttpRequest, accepted: &'static [&'static str]) ->
         return Err(ApiError::UnsupportedMediaType { sent, accept_patch: accepted });
     }
     match header_text(request, &header::CONTENT_ENCODING) {
-        Some(coding) if !coding.trim().eq_ignore_ascii_case("identity") => {
-            Err(ApiError::UnsupportedContentEncoding(coding))
+        Some(codings) if !codings.split(',').map(str::trim).all(is_identity) => {
+            Err(ApiError::UnsupportedContentEncoding(codings))
         }
         _ => Ok(()),
     }
@@ -58,9 +58,14 @@ fn is_json(media_type: &str, accepted: &[&str]) -> bool {
     // White space may stand on both sides of a semicolon (RFC 9110, section 5.6.6); mime takes it after only.
     let compact = media_type.split(';').map(str::trim).collect::<Vec<_>>().join(";");
     compact.parse::<mime::Mime>().is_ok_and(|media_type| {
-        let utf8 = |charset: mime::Name<'_>| charset == mime::UTF_8 || charset == "utf8";
-        accepted.contains(&media_type.essence_str()) && media_type.get_param(mime::CHARSET).is_none_or(utf8)
+        let mut charsets = media_type.params().filter(|(name, _)| *name == mime::CHARSET);
+        accepted.contains(&media_type.essence_str())
+            && charsets.all(|(_, charset)| charset == mime::UTF_8 || charset == "utf8")
     })
+}
+
+fn is_identity(coding: &str) -> bool {
+    coding.is_empty() || coding.eq_ignore_ascii_case("identity")
 }
 
 /// A header as it was sent, several lines of it joined as RFC 9110 section 5.3 says. A byte that is
@@ -286,6 +291,7 @@ mod tests {
             "application/json-patch+json",
             "application/json; charset=latin-1",
             "application/json; charset=utf-16",
+            "application/json; charset=utf-8; charset=latin-1",
             "application/json, text/plain",
             "application/x-www-form-urlencoded",
         ] {

@@ -45,6 +45,12 @@ impl Cluster {
     pub fn thaw(&self) {
         script(&["thaw", &self.folder]);
     }
+
+    /// What it has logged.
+    #[must_use]
+    pub fn log(&self) -> String {
+        script(&["log", &self.folder])
+    }
 }
 
 impl Drop for Cluster {

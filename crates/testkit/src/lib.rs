@@ -2,10 +2,12 @@
 #![expect(clippy::expect_used, clippy::unwrap_used, reason = "a test that can't be set up has failed")]
 #![expect(clippy::missing_panics_doc, reason = "every item here panics when it can't be had")]
 
+mod client;
 mod cluster;
 mod site;
 mod test_database;
 
+pub use client::{Answer, Client};
 pub use cluster::Cluster;
-pub use site::{Answer, PUBLIC_URL, Server, Site};
+pub use site::{PUBLIC_URL, Server, Site};
 pub use test_database::{Kind, TestDatabase};

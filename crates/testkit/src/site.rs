@@ -9,7 +9,7 @@ use std::time::Duration;
 use serde_json::Value;
 use tempfile::TempDir;
 
-use crate::{Kind, TestDatabase};
+use crate::{Answer, Client, Kind, TestDatabase};
 
 /// What the links in answers start with.
 pub const PUBLIC_URL: &str = "http://localhost:8000";
@@ -38,6 +38,17 @@ impl Site {
     #[must_use]
     pub fn database_url(&self) -> &str {
         self.database.url()
+    }
+
+    /// Asks the database itself; answers the column `line` of each row, which is text.
+    #[must_use]
+    pub fn lines(&self, query: &str) -> Vec<String> {
+        self.database.lines(query)
+    }
+
+    /// Runs statements on the database itself.
+    pub fn execute(&self, statements: &str) {
+        self.database.execute(statements);
     }
 
     /// The folder that commands run in: empty at first, and gone with the site.
@@ -109,7 +120,29 @@ impl Site {
     #[must_use]
     pub fn serve_unready(&self, flags: &[&str]) -> Server {
         let mut command = self.command(&[&["serve", "--bind", "127.0.0.1:0"], flags].concat());
-        let mut child = command.env("LOG_FORMAT", "json").stderr(Stdio::piped()).spawn().unwrap();
+        Server::start(command.env("LOG_FORMAT", "json"))
+    }
+}
+
+/// A running server, which ends when this is dropped.
+pub struct Server {
+    child: Child,
+    address: String,
+    client: Client,
+}
+
+impl Drop for Server {
+    fn drop(&mut self) {
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}
+
+impl Server {
+    /// Runs a command that serves and logs in JSON, and waits until it listens.
+    #[must_use]
+    pub fn start(command: &mut Command) -> Self {
+        let mut child = command.stderr(Stdio::piped()).spawn().unwrap();
         let log = BufReader::new(child.stderr.take().unwrap());
         let (found, address) = mpsc::channel();
         // Its log is read to the end, or it would stop at a full pipe.
@@ -124,35 +157,16 @@ impl Site {
             }
         });
         let address = address.recv_timeout(Duration::from_secs(10)).expect("the server listens");
-        Server { child, address, agent: agent() }
+        let client = Client::new(&address);
+        Self { child, address, client }
     }
-}
 
-fn agent() -> ureq::Agent {
-    ureq::Agent::config_builder()
-        .http_status_as_error(false)
-        .allow_non_standard_methods(true)
-        .max_redirects(0)
-        .timeout_global(Some(Duration::from_secs(60)))
-        .build()
-        .into()
-}
-
-/// A running server, which ends when this is dropped.
-pub struct Server {
-    child: Child,
-    address: String,
-    agent: ureq::Agent,
-}
-
-impl Drop for Server {
-    fn drop(&mut self) {
-        let _ = self.child.kill();
-        let _ = self.child.wait();
+    /// A client with connections of its own, which outlives the server.
+    #[must_use]
+    pub fn client(&self) -> Client {
+        Client::new(&self.address)
     }
-}
 
-impl Server {
     /// Where it listens, as `127.0.0.1:PORT`.
     #[must_use]
     pub fn address(&self) -> &str {
@@ -163,6 +177,12 @@ impl Server {
     #[must_use]
     pub fn pid(&self) -> u32 {
         self.child.id()
+    }
+
+    /// Whether the process has not ended yet.
+    #[must_use]
+    pub fn is_running(&mut self) -> bool {
+        self.child.try_wait().unwrap().is_none()
     }
 
     /// Waits until `/readyz` says 200.
@@ -182,23 +202,7 @@ impl Server {
     /// Sends one request over a kept connection.
     #[must_use]
     pub fn send(&self, method: &str, path: &str, headers: &[(&str, &[u8])], body: Option<&[u8]>) -> Answer {
-        let mut request =
-            ureq::http::Request::builder().method(method).uri(format!("http://{}{path}", self.address));
-        for (name, value) in headers {
-            request = request.header(*name, ureq::http::HeaderValue::from_bytes(value).unwrap());
-        }
-        let response = match body {
-            Some(body) => self.agent.run(request.body(body).unwrap()),
-            None => self.agent.run(request.body(()).unwrap()),
-        };
-        let mut response = response.unwrap();
-        let headers = response
-            .headers()
-            .iter()
-            .map(|(name, value)| (name.to_string(), value.to_str().unwrap_or_default().to_owned()))
-            .collect();
-        let status = response.status().as_u16();
-        Answer { status, headers, body: response.body_mut().read_to_string().unwrap() }
+        self.client.send(method, path, headers, body).unwrap()
     }
 
     /// `PATCH /api/portfolios/employers/ID` with JSON.
@@ -210,10 +214,7 @@ impl Server {
     /// The same with more headers.
     #[must_use]
     pub fn patch_with(&self, id: i64, key: &str, body: &str, headers: &[(&str, &[u8])]) -> Answer {
-        let token = format!("Token {key}");
-        let path = format!("/api/portfolios/employers/{id}");
-        let usual = [("authorization", token.as_bytes()), ("content-type", &b"application/json"[..])];
-        self.send("PATCH", &path, &[&usual, headers].concat(), Some(body.as_bytes()))
+        self.client.patch(id, key, body, headers).unwrap()
     }
 
     /// Writes these bytes to a connection of its own, and reads until the server closes it.
@@ -226,35 +227,5 @@ impl Server {
         let mut answer = Vec::new();
         let _ = stream.read_to_end(&mut answer);
         String::from_utf8_lossy(&answer).into_owned()
-    }
-}
-
-/// What the server answered.
-#[derive(Debug, Clone)]
-pub struct Answer {
-    /// The status.
-    pub status: u16,
-    headers: Vec<(String, String)>,
-    /// The body as text.
-    pub body: String,
-}
-
-impl Answer {
-    /// A header, by its name in small letters.
-    #[must_use]
-    pub fn header(&self, name: &str) -> Option<&str> {
-        self.headers.iter().find(|(other, _)| other == name).map(|(_, value)| value.as_str())
-    }
-
-    /// The body as JSON.
-    #[must_use]
-    pub fn json(&self) -> Value {
-        serde_json::from_str(&self.body).unwrap_or_else(|error| panic!("{error}: {self:?}"))
-    }
-
-    /// Fails unless the answer is this.
-    #[track_caller]
-    pub fn assert(&self, status: u16, body: &Value) {
-        assert_eq!((self.status, &self.json()), (status, body));
     }
 }

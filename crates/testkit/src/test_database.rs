@@ -2,7 +2,8 @@ use std::env;
 use std::sync::atomic::{AtomicU32, Ordering};
 
 use diesel::connection::SimpleConnection as _;
-use diesel::{Connection as _, PgConnection};
+use diesel::sql_types::Text;
+use diesel::{Connection as _, PgConnection, QueryableByName, RunQueryDsl as _, SqliteConnection};
 use tempfile::TempDir;
 
 /// A kind of database.
@@ -19,6 +20,12 @@ pub enum Kind {
 pub struct TestDatabase {
     url: String,
     place: Place,
+}
+
+#[derive(QueryableByName)]
+struct Line {
+    #[diesel(sql_type = Text)]
+    line: String,
 }
 
 #[derive(Debug)]
@@ -54,6 +61,33 @@ impl TestDatabase {
         let (address, _) = server.rsplit_once('/').expect("an address with a database");
         let url = format!("{address}/{name}");
         Self { url, place: Place::Server { server: server.to_owned(), name } }
+    }
+
+    /// Asks the database itself; answers the column `line` of each row, which is text.
+    #[must_use]
+    pub fn lines(&self, query: &str) -> Vec<String> {
+        let query = diesel::sql_query(query);
+        let rows: Vec<Line> = match &self.place {
+            Place::Folder(_) => query.load(&mut self.sqlite()).unwrap(),
+            Place::Server { .. } => query.load(&mut PgConnection::establish(&self.url).unwrap()).unwrap(),
+        };
+        rows.into_iter().map(|row| row.line).collect()
+    }
+
+    /// Runs statements on the database itself.
+    pub fn execute(&self, statements: &str) {
+        match &self.place {
+            Place::Folder(_) => self.sqlite().batch_execute(statements).unwrap(),
+            Place::Server { .. } => execute(&self.url, statements),
+        }
+    }
+
+    fn sqlite(&self) -> SqliteConnection {
+        let mut connection =
+            SqliteConnection::establish(self.url.strip_prefix("sqlite://").unwrap()).unwrap();
+        // A server beside it writes, too.
+        connection.batch_execute("PRAGMA busy_timeout = 5000;").unwrap();
+        connection
     }
 
     /// What `DATABASE_URL` is to be.

@@ -32,6 +32,7 @@ use crate::migrations::{self, MigrateError, one_line};
 /// A SQLite file, through two pools.
 #[derive(Clone)]
 pub struct SqliteDatabase {
+    path: PathBuf,
     writer: Database<Sqlite>,
     readers: Database<Sqlite>,
 }
@@ -42,6 +43,7 @@ pub struct SqliteDatabase {
 pub fn open(path: &Path, readers: u32) -> SqliteDatabase {
     let engine = |read_only| Sqlite { path: path.to_owned(), read_only };
     SqliteDatabase {
+        path: path.to_owned(),
         writer: Database::new("sqlite writer", engine(false), 1, 1),
         readers: Database::new("sqlite readers", engine(true), readers, 1),
     }
@@ -118,12 +120,21 @@ impl Probe for SqliteDatabase {
     }
 
     async fn check(&self) -> Result<(), PortError> {
-        // Reading a page is what shows a file that is gone or damaged; `SELECT 1` reads none.
-        self.readers.read(|connection| applied(connection).map(drop)).await
+        // A file that was deleted can still be written to, and what is written is lost with the process.
+        let path = self.path.clone();
+        let read = move |connection: &mut SqliteConnection| {
+            if !path.exists() {
+                let gone = format!("{} is gone", path.display());
+                return Err(DieselError::DatabaseError(DatabaseErrorKind::Unknown, Box::new(gone)));
+            }
+            // `SELECT 1` would read no page of it.
+            applied(connection).map(drop)
+        };
+        self.readers.read(read).await
     }
 }
 
-/// Lists the migrations that are pending, in their order. It writes nothing.
+/// Lists the migrations that are pending, in their order. It changes no table.
 ///
 /// # Errors
 ///
@@ -153,6 +164,7 @@ pub fn migrate(path: &Path) -> Result<Vec<String>, MigrateError> {
     });
     match done {
         Ok(()) | Err(DieselError::RollbackTransaction) => outcome,
+        Err(error) if is_locked(&error.to_string()) => Err(MigrateError::Unreachable(one_line(&error))),
         Err(error) => Err(MigrateError::Failed(one_line(&error))),
     }
 }

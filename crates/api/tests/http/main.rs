@@ -1,5 +1,13 @@
 //! The service from outside: the real binary, over HTTP, on both databases.
+#![expect(clippy::unwrap_used, clippy::expect_used, reason = "a test that can't be set up has failed")]
 
+mod answers;
+mod body;
+mod drf;
 mod example;
+mod judgement;
+mod precondition;
+mod stage;
+mod wire;
 
 const PROGRAM: &str = env!("CARGO_BIN_EXE_portfolio");
