@@ -27,6 +27,12 @@ pub enum InvalidDatabaseUrl {
     /// It names no file, or one in memory, where every connection would have its own.
     #[error("sqlite:// must be followed by the path of a file")]
     NoFile,
+    /// libpq could not read it; what it would say of it might repeat a password that is not escaped.
+    #[error(
+        "is no postgres://user:password@host:port/database?option=value; \
+         in a user's name and a password, percent-encode every @ : / ? # % and space"
+    )]
+    Malformed,
     /// This build of libpq speaks no TLS.
     #[error(
         "sslmode=require and stricter need TLS, which this build lacks: \
@@ -51,6 +57,9 @@ impl DatabaseUrl {
         if !(text.starts_with("postgres://") || text.starts_with("postgresql://")) || text.contains('\0') {
             return Err(InvalidDatabaseUrl::UnknownScheme);
         }
+        if !is_well_formed(text) {
+            return Err(InvalidDatabaseUrl::Malformed);
+        }
         let url = PostgresUrl::with_defaults(text);
         let strict = ["require", "verify-ca", "verify-full"];
         let wants_tls = url.parameter("sslmode").is_some_and(|mode| strict.contains(&mode.as_str()));
@@ -61,6 +70,44 @@ impl DatabaseUrl {
     }
 }
 
+/// Whether libpq can take `text` apart as it is meant: `scheme://user:password@host:port,…/database?name=value&…`.
+fn is_well_formed(text: &str) -> bool {
+    let Some((_, rest)) = text.split_once("://") else { return false };
+    let (address, query) = rest.split_once('?').unwrap_or((rest, ""));
+    let (authority, database) = address.split_once('/').unwrap_or((address, ""));
+    let (user, hosts) = authority.split_once('@').unwrap_or(("", authority));
+    let escaped = text.split('%').skip(1).all(|after| {
+        let digits = after.as_bytes().get(..2);
+        digits.is_some_and(|digits| digits.iter().all(u8::is_ascii_hexdigit) && digits != b"00")
+    });
+    escaped
+        && user.matches(':').count() <= 1
+        && !hosts.contains('@')
+        && hosts.split(',').all(is_host)
+        && !database.contains(['@', '/'])
+        && (query.is_empty() || query.split('&').all(|pair| pair.split_once('=').is_some()))
+        && !text.contains(|c: char| c.is_whitespace() || c.is_control() || c == '#')
+}
+
+/// Whether `text` is a host, as a name, an address or nothing, with or without a port.
+fn is_host(text: &str) -> bool {
+    let (host, port) = match text.strip_prefix('[') {
+        Some(rest) => {
+            let Some((address, after)) = rest.split_once(']') else { return false };
+            if address.parse::<std::net::Ipv6Addr>().is_err() {
+                return false;
+            }
+            match after.strip_prefix(':') {
+                Some(port) => ("", port),
+                None if after.is_empty() => ("", ""),
+                None => return false,
+            }
+        }
+        None => text.split_once(':').unwrap_or((text, "")),
+    };
+    !host.contains(['[', ']', ':']) && (port.is_empty() || port.parse::<u16>().is_ok_and(|port| port > 0))
+}
+
 impl fmt::Display for DatabaseUrl {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
@@ -69,7 +116,6 @@ impl fmt::Display for DatabaseUrl {
                 let text = url.0.expose_secret();
                 let (address, _) = text.split_once('?').unwrap_or((text, ""));
                 let (_, rest) = address.split_once("://").unwrap_or(("", address));
-                // A password may hold an unescaped @: all before the last one is hidden.
                 let place = rest.rsplit_once('@').map_or(rest, |(_, place)| place);
                 write!(f, "postgres://{place}")
             }
@@ -118,10 +164,10 @@ mod tests {
 
     #[test]
     fn a_password_is_never_shown() {
-        let url = DatabaseUrl::parse("postgres://anna:pa@ss@db.example:5432/site?password=geheim").unwrap();
+        let url = DatabaseUrl::parse("postgres://anna:pa%40ss@db.example:5432/site?password=geheim").unwrap();
         assert_eq!(url.to_string(), "postgres://db.example:5432/site");
         assert!(!format!("{url:?}").contains("geheim"));
-        assert!(!format!("{url:?}").contains("pa@ss"));
+        assert!(!format!("{url:?}").contains("pa%40ss"));
     }
 
     #[test]
@@ -147,6 +193,46 @@ mod tests {
             ("sqlite://:memory:", NoFile),
         ] {
             assert_eq!(DatabaseUrl::parse(text).unwrap_err(), error, "{text}");
+        }
+    }
+
+    #[test]
+    fn what_libpq_would_misread_is_refused() {
+        for text in [
+            "postgres://anna:geheim@127.0.0.1:port/site",
+            "postgres://anna:geheim@127.0.0.1:0/site",
+            "postgres://anna:geheim%zz@127.0.0.1/site",
+            "postgres://anna:geheim%0@127.0.0.1/site",
+            "postgres://anna:geh%00eim@127.0.0.1/site",
+            "postgres://anna:geheim@[::1]x/site",
+            "postgres://anna:geheim@[::1/site",
+            "postgres://anna:geheim/x@127.0.0.1/site",
+            "postgres://anna:12/x@127.0.0.1/site",
+            "postgres://anna:x@geheim@127.0.0.1/site",
+            "postgres://anna:ge:heim@127.0.0.1/site",
+            "postgres://anna:ge?heim@127.0.0.1/site",
+            "postgres://anna:ge heim@127.0.0.1/site",
+            "postgres://anna:ge#heim@127.0.0.1/site",
+            "postgres://127.0.0.1/site?sslmode",
+        ] {
+            assert_eq!(DatabaseUrl::parse(text).unwrap_err(), InvalidDatabaseUrl::Malformed, "{text}");
+        }
+    }
+
+    #[test]
+    fn every_form_that_libpq_reads_is_taken() {
+        for text in [
+            "postgres://",
+            "postgresql:///site",
+            "postgres://anna@db",
+            "postgres://anna:ge%40heim@db:5432/site",
+            "postgres://a:5432,b,c:5433/site?target_session_attrs=read-write",
+            "postgres://[::1]:5432/site",
+            "postgres://[::1]/site",
+            "postgres://%2Fvar%2Frun%2Fpostgresql/site",
+            "postgres:///site?host=/var/run/postgresql&user=anna",
+        ] {
+            assert!(DatabaseUrl::parse(text).is_ok(), "{text}");
         }
     }
 

@@ -10,6 +10,7 @@ use std::time::Duration;
 use anyhow::{Context as _, anyhow, bail};
 use clap::Args;
 use portfolio_adapters::database_url::DatabaseUrl;
+use portfolio_adapters::migrations::MigrateError;
 
 /// The flags of `serve`, each also an environment variable.
 ///
@@ -153,6 +154,15 @@ impl AddressFlags {
 pub fn database() -> anyhow::Result<DatabaseUrl> {
     let url = secret("DATABASE_URL")?.unwrap_or_else(|| "sqlite://data/portfolio.db".to_owned());
     DatabaseUrl::parse(&url).context("DATABASE_URL")
+}
+
+/// What is wrong with the database, in one line that names the variable where that is what must change.
+#[must_use]
+pub fn database_error(error: MigrateError) -> anyhow::Error {
+    match error {
+        error @ MigrateError::Refused(_) => anyhow::Error::new(error).context("DATABASE_URL"),
+        error @ (MigrateError::Unreachable(_) | MigrateError::Failed(_)) => error.into(),
+    }
 }
 
 /// A variable that may hold a secret, and so can be read from a file.

@@ -11,10 +11,11 @@ use portfolio_adapters::migrations::MigrateError;
 use portfolio_domain::access::Authorizer;
 use portfolio_domain::use_cases::PatchEmployer;
 use socket2::{Domain, Socket, Type};
+use tokio::signal::unix::{SignalKind, signal};
 use tokio::time::sleep;
 
 use crate::composition::{self, Storage};
-use crate::config::ServeConfig;
+use crate::config::{self, ServeConfig};
 use crate::readiness::{Readiness, Waiting};
 use crate::representation::Representation;
 use crate::service::Service;
@@ -49,6 +50,7 @@ pub async fn serve(config: ServeConfig) -> anyhow::Result<()> {
     .client_request_timeout(Duration::from_secs(5))
     .client_disconnect_timeout(Duration::from_secs(1))
     .shutdown_timeout(30)
+    .shutdown_signal(told_to_stop()?)
     .listen(listener)
     .with_context(|| format!("BIND: can't listen on {}", config.bind))?
     .run();
@@ -74,8 +76,9 @@ async fn start(config: &ServeConfig, readiness: &Readiness) -> anyhow::Result<()
             Ok(pending) if pending.is_empty() => break,
             Ok(pending) => (Waiting::ForMigrations, format!("pending migrations: {}", pending.join(", "))),
             Err(MigrateError::Unreachable(why)) => (Waiting::ForDatabase, why),
-            Err(error @ MigrateError::Refused(_)) => return Err(error).context("DATABASE_URL"),
-            Err(error @ MigrateError::Failed(_)) => return Err(error.into()),
+            Err(error @ (MigrateError::Refused(_) | MigrateError::Failed(_))) => {
+                return Err(config::database_error(error));
+            }
         };
         if said != why {
             tracing::warn!(why, "{waiting}");
@@ -102,6 +105,19 @@ fn bring_up_to_date(
         tracing::info!(migration, "applied");
     }
     Ok(Vec::new())
+}
+
+/// Ends when the process gets SIGTERM or SIGINT: then requests under way are finished. (actix's own way
+/// with SIGINT cuts them off.)
+fn told_to_stop() -> std::io::Result<impl Future<Output = ()> + Send + 'static> {
+    let mut terminate = signal(SignalKind::terminate())?;
+    let mut interrupt = signal(SignalKind::interrupt())?;
+    Ok(async move {
+        tokio::select! {
+            _ = terminate.recv() => {}
+            _ = interrupt.recv() => {}
+        }
+    })
 }
 
 /// Listens on the first address of `bind` that can be listened on. `SO_REUSEADDR` lets a restart take

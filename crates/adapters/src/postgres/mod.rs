@@ -164,6 +164,7 @@ fn will_not_pass(text: &str) -> bool {
         "invalid connection option",
         "invalid URI query parameter",
         "invalid port number",
+        "invalid integer value",
         "invalid sslmode value",
         "certificate verify failed",
     ]

@@ -20,7 +20,7 @@ async fn blocking<T: Send + 'static>(
     work: impl FnOnce(&DatabaseUrl) -> Result<T, MigrateError> + Send + 'static,
 ) -> anyhow::Result<T> {
     let database = config::database()?;
-    Ok(tokio::task::spawn_blocking(move || work(&database)).await??)
+    tokio::task::spawn_blocking(move || work(&database)).await?.map_err(config::database_error)
 }
 
 /// Opens a database that has every migration.

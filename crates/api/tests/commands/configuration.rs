@@ -1,0 +1,82 @@
+//! A wrong value stops the start with one line that names the variable.
+
+use std::net::TcpListener;
+
+use portfolio_testkit::{Kind, Site};
+use rstest::rstest;
+
+use crate::{PROGRAM, complaint};
+
+#[rstest]
+#[case::no_address("BIND", "here", "BIND: ")]
+#[case::no_port("BIND", "127.0.0.1", "BIND: ")]
+#[case::port_out_of_range("BIND", "127.0.0.1:65536", "BIND: ")]
+#[case::not_our_address("BIND", "192.0.2.1:0", "BIND: ")]
+#[case::no_scheme("PUBLIC_URL", "example.com", "PUBLIC_URL: ")]
+#[case::a_query("PUBLIC_URL", "https://example.com/?a", "PUBLIC_URL: ")]
+#[case::no_store("MEDIA_STORE", "data/media", "MEDIA_STORE: ")]
+#[case::store_without_folder("MEDIA_STORE", "file:", "MEDIA_STORE: ")]
+#[case::store_in_a_file("MEDIA_STORE", "file:/dev/null/media", "MEDIA_STORE: ")]
+#[case::no_time("KEEP_ALIVE", "soon", "KEEP_ALIVE: ")]
+#[case::too_long("KEEP_ALIVE", "2h", "KEEP_ALIVE: ")]
+#[case::no_pool("DATABASE_POOL_SIZE", "0", "DATABASE_POOL_SIZE: ")]
+#[case::no_number("DATABASE_POOL_SIZE", "many", "DATABASE_POOL_SIZE: ")]
+#[case::no_level("RUST_LOG", "portfolio=loud", "RUST_LOG: ")]
+#[case::no_format("LOG_FORMAT", "xml", "LOG_FORMAT: ")]
+fn a_wrong_value_is_one_line_that_names_its_variable(
+    #[case] variable: &str,
+    #[case] value: &str,
+    #[case] start: &str,
+) {
+    let site = Site::new(PROGRAM, Kind::Sqlite);
+    let mut command = site.command(&["serve"]);
+    command.env("BIND", "127.0.0.1:0").env(variable, value);
+    let line = complaint(&command.output().unwrap());
+    assert!(line.starts_with(start), "{line}");
+}
+
+#[test]
+fn a_flag_is_judged_as_its_variable_is_and_outweighs_it() {
+    let site = Site::new(PROGRAM, Kind::Sqlite);
+    let mut command = site.command(&["serve", "--bind", "127.0.0.1:0", "--keep-alive", "soon"]);
+    let line = complaint(&command.env("KEEP_ALIVE", "10s").output().unwrap());
+    assert!(line.starts_with("KEEP_ALIVE: "), "{line}");
+}
+
+#[test]
+fn an_address_that_is_taken_is_told() {
+    let taken = TcpListener::bind("127.0.0.1:0").unwrap();
+    let address = taken.local_addr().unwrap().to_string();
+    let site = Site::new(PROGRAM, Kind::Sqlite);
+    let line = complaint(&site.run(&["serve", "--bind", &address]));
+    assert!(line.starts_with(&format!("BIND: can't listen on {address}: ")), "{line}");
+}
+
+/// Nothing of this is told by listening on every address: it stops before it would serve.
+#[rstest]
+fn on_every_address_there_must_be_a_public_url(#[values("0.0.0.0:0", "[::]:0")] bind: &str) {
+    let site = Site::new(PROGRAM, Kind::Sqlite);
+    let mut command = site.command(&["serve", "--bind", bind]);
+    let line = complaint(&command.env_remove("PUBLIC_URL").output().unwrap());
+    assert!(line.starts_with("PUBLIC_URL: must be set when BIND is "), "{line}");
+}
+
+#[rstest]
+#[case::empty("")]
+#[case::its_own("15s")]
+fn an_empty_value_counts_as_none(#[case] keep_alive: &str) {
+    let site = Site::new(PROGRAM, Kind::Sqlite);
+    // Later than all these, the address is judged: that it is told shows that they were let through.
+    let mut command = site.command(&["serve", "--bind", "192.0.2.1:0"]);
+    command.envs([
+        ("KEEP_ALIVE", keep_alive),
+        ("DATABASE_POOL_SIZE", ""),
+        ("MEDIA_STORE", ""),
+        ("PUBLIC_URL", ""),
+        ("RUST_LOG", ""),
+        ("LOG_FORMAT", ""),
+        ("DATABASE_URL_FILE", ""),
+    ]);
+    let line = complaint(&command.output().unwrap());
+    assert!(line.starts_with("BIND: "), "{line}");
+}

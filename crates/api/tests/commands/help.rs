@@ -1,0 +1,40 @@
+use portfolio_testkit::{Kind, Site};
+use rstest::rstest;
+
+use crate::{PROGRAM, misuse};
+
+#[rstest]
+#[case(&[], &["serve", "migrate", "staff", "token", "demo", "healthcheck", "DATABASE_URL", "DATABASE_URL_FILE",
+    "sqlite://data/portfolio.db", "RUST_LOG", "LOG_FORMAT"])]
+#[case(&["serve"], &["BIND", "127.0.0.1:8000", "PUBLIC_URL", "DATABASE_POOL_SIZE", "MEDIA_STORE", "KEEP_ALIVE",
+    "15s", "--no-migrate", "LOG_FORMAT", "/healthz"])]
+#[case(&["migrate"], &["--check"])]
+#[case(&["staff"], &["add", "set", "disable", "enable", "list"])]
+#[case(&["staff", "add"], &["--admin", "--not-staff", "--permission", "4223", "4221", "4231"])]
+#[case(&["staff", "set"], &["--permission", "--no-permission", "--admin", "--no-admin", "--staff", "--not-staff"])]
+#[case(&["staff", "list"], &["--json"])]
+#[case(&["token"], &["issue", "list", "revoke", "can't be shown again"])]
+#[case(&["token", "issue"], &["--label", "--expires-in", "90d", "--key-stdin", "20 to 200"])]
+#[case(&["token", "list"], &["--json"])]
+#[case(&["token", "revoke"], &["<ID>"])]
+#[case(&["demo"], &["harmless", "changes nothing", "PUBLIC_URL"])]
+#[case(&["healthcheck"], &["BIND"])]
+fn help_tells_what_matters(#[case] command: &[&str], #[case] matters: &[&str]) {
+    let site = Site::new(PROGRAM, Kind::Sqlite);
+    let help = site.ok(&[command, &["--help"]].concat());
+    // Lines are broken where they are full.
+    let text = help.split_whitespace().collect::<Vec<_>>().join(" ");
+    for text_of_it in matters {
+        assert!(text.contains(text_of_it), "{text_of_it}: {help}");
+    }
+    assert!(!help.contains(site.database_url()), "what is set may be a secret: {help}");
+}
+
+#[test]
+fn a_wrong_call_ends_with_2() {
+    let site = Site::new(PROGRAM, Kind::Sqlite);
+    for arguments in [&[][..], &["sreve"], &["serve", "--no-such-flag"], &["migrate", "now"]] {
+        misuse(&site.run(arguments));
+    }
+    assert!(site.ok(&["--version"]).starts_with("portfolio "));
+}

@@ -1,0 +1,44 @@
+//! The command line (contract, sections 6 and 7): what it prints, and what it ends with.
+#![expect(clippy::unwrap_used, reason = "a test that can't go on has failed")]
+
+mod configuration;
+mod database_url;
+mod demo;
+mod healthcheck;
+mod help;
+mod key_file;
+mod migrate;
+mod staff;
+mod token;
+
+use std::process::Output;
+
+use portfolio_testkit::{Kind, Site};
+
+const PROGRAM: &str = env!("CARGO_BIN_EXE_portfolio");
+
+/// A site with an empty database that has every migration.
+fn migrated(kind: Kind) -> Site {
+    let site = Site::new(PROGRAM, kind);
+    site.ok(&["migrate"]);
+    site
+}
+
+/// It failed with status 1 and told why in one line, which is answered; it printed nothing.
+#[track_caller]
+fn complaint(output: &Output) -> String {
+    let said = String::from_utf8(output.stderr.clone()).unwrap();
+    assert_eq!(output.status.code(), Some(1), "{said}");
+    assert_eq!(output.stdout, b"", "{said}");
+    let mut lines = said.lines();
+    let line = lines.next_back().unwrap_or_default().to_owned();
+    assert_eq!(lines.next(), None, "more than one line: {said}");
+    line.strip_prefix("portfolio: ").unwrap_or_else(|| panic!("{line}")).to_owned()
+}
+
+/// It was called in a wrong way: status 2, and nothing printed. Answers what it said.
+#[track_caller]
+fn misuse(output: &Output) -> String {
+    assert_eq!((output.status.code(), &output.stdout[..]), (Some(2), &b""[..]));
+    String::from_utf8(output.stderr.clone()).unwrap()
+}

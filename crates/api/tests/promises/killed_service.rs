@@ -1,0 +1,57 @@
+//! An answered write survives `kill -9` of the service (contract, section 8).
+
+use std::time::Instant;
+
+use portfolio_testkit::{Kind, Site};
+use rstest::rstest;
+
+use crate::history::{History, Sample, stored};
+use crate::load::Load;
+use crate::seed::seed;
+use crate::{PROGRAM, alone};
+
+const CLIENTS: i64 = 16;
+const ROUNDS: usize = 5;
+/// How many changes are answered before the service is killed.
+const CHANGES: usize = 150;
+
+#[rstest]
+fn a_service_killed_under_load_has_lost_nothing_it_answered(
+    #[values(Kind::Sqlite, Kind::Postgres)] kind: Kind,
+) {
+    let _alone = alone();
+    let site = Site::new(PROGRAM, kind);
+    let key = seed(&site, CLIENTS);
+    let mut history = History::default();
+    let mut server = site.serve();
+    for round in 1..=ROUNDS {
+        let load = Load::start(&server, &key, CLIENTS);
+        load.wait_until(|samples| samples.iter().filter(|sample| sample.is_change()).count() >= CHANGES);
+        // Kills it while all clients wait for answers.
+        drop(server);
+        load.end(&mut history);
+        if kind == Kind::Sqlite {
+            let judged = site.lines("SELECT integrity_check AS line FROM pragma_integrity_check");
+            assert_eq!(judged, ["ok"]);
+        }
+        let start = Instant::now();
+        server = site.serve();
+        eprintln!("{kind:?}, round {round}: {} answered, ready in {:?}", history.answered(), start.elapsed());
+        assert_eq!(history.lost(&stored(&server.client(), &key, CLIENTS)), 0);
+    }
+}
+
+/// The twin of the test above: what it promises is broken on purpose, and it is found.
+#[rstest]
+fn a_change_that_is_undone_is_found(#[values(Kind::Sqlite, Kind::Postgres)] kind: Kind) {
+    let site = Site::new(PROGRAM, kind);
+    let key = seed(&site, CLIENTS);
+    let server = site.serve();
+    let mut history = History::default();
+    let load = Load::start(&server, &key, CLIENTS);
+    load.wait_for_each(Instant::now(), Sample::is_change);
+    load.end(&mut history);
+    assert_eq!(history.lost(&stored(&server.client(), &key, CLIENTS)), 0);
+    site.execute("UPDATE employers SET description = 'undone' WHERE id = 7");
+    assert_eq!(history.lost(&stored(&server.client(), &key, CLIENTS)), 1);
+}

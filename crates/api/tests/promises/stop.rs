@@ -1,0 +1,46 @@
+//! A service that is told to stop finishes what it has begun.
+
+use std::io::{Read as _, Write as _};
+use std::net::TcpStream;
+use std::process::Command;
+
+use portfolio_testkit::{Kind, Site};
+use rstest::rstest;
+
+use crate::PROGRAM;
+
+#[rstest]
+fn told_to_stop_it_answers_the_request_it_has_begun_and_ends_with_0(
+    #[values(Kind::Sqlite, Kind::Postgres)] kind: Kind,
+    #[values("-TERM", "-INT")] signal: &str,
+) {
+    let site = Site::new(PROGRAM, kind).demo();
+    let key = site.key("maryam", &["--permission", "4223"]);
+    let mut server = site.serve();
+    let body = r#"{"description": "after the signal"}"#;
+    let mut stream = TcpStream::connect(server.address()).unwrap();
+    write!(
+        stream,
+        "PATCH /api/portfolios/employers/4 HTTP/1.1\r\nHost: localhost\r\nAuthorization: Token {key}\r\n\
+         Content-Type: application/json\r\nExpect: 100-continue\r\nContent-Length: {}\r\n\r\n",
+        body.len()
+    )
+    .unwrap();
+    // Asked to go on, the client knows that its request has begun.
+    let mut go_on = [0; 25];
+    stream.read_exact(&mut go_on).unwrap();
+    assert_eq!(&go_on, b"HTTP/1.1 100 Continue\r\n\r\n");
+
+    let told = Command::new("kill").args([signal, &server.pid().to_string()]).status().unwrap();
+    assert!(told.success());
+    // It has understood when it listens no more.
+    while TcpStream::connect(server.address()).is_ok() {
+        std::thread::yield_now();
+    }
+    stream.write_all(body.as_bytes()).unwrap();
+    let mut answer = String::new();
+    stream.read_to_string(&mut answer).unwrap();
+    assert!(answer.starts_with("HTTP/1.1 200 OK\r\n"), "{answer}");
+    assert!(answer.contains(r#""description":"after the signal""#), "{answer}");
+    assert_eq!(server.wait(), Some(0));
+}
