@@ -103,6 +103,8 @@ fn new_id() -> HeaderValue {
 
 #[cfg(test)]
 mod tests {
+    use std::io::{Read as _, Write as _};
+
     use actix_web::middleware::from_fn;
     use actix_web::test::{TestRequest, call_service, init_service, read_body_json};
     use actix_web::{App, web};
@@ -118,6 +120,36 @@ mod tests {
         assert_eq!(response.headers().get("x-request-id").unwrap(), "abc.1");
         let body: serde_json::Value = read_body_json(response).await;
         assert_eq!(body, json!({ "detail": "A server error occurred.", "request_id": "abc.1" }));
+    }
+
+    /// Over a real connection: that a panic closes the socket without an answer shows only there.
+    #[actix_web::test]
+    async fn a_panic_is_a_500_and_the_next_request_is_served() {
+        async fn panics() -> HttpResponse {
+            std::panic::panic_any("SELECT secret")
+        }
+        let server =
+            actix_web::HttpServer::new(|| App::new().wrap(from_fn(finish)).route("/", web::get().to(panics)));
+        let server = server.workers(1).disable_signals().bind("127.0.0.1:0").unwrap();
+        let address = server.addrs()[0];
+        let running = server.run();
+        let handle = running.handle();
+        actix_web::rt::spawn(running);
+        let ask = move || {
+            let mut stream = std::net::TcpStream::connect(address).unwrap();
+            stream.write_all(b"GET / HTTP/1.1\r\nHost: a\r\nX-Request-Id: abc\r\n\r\n").unwrap();
+            let mut answer = [0; 2048];
+            let length = stream.read(&mut answer).unwrap();
+            String::from_utf8_lossy(&answer[..length]).into_owned()
+        };
+        for _ in 0..20 {
+            let answer = tokio::task::spawn_blocking(ask).await.unwrap();
+            assert!(answer.starts_with("HTTP/1.1 500 "), "{answer}");
+            assert!(answer.contains("x-request-id: abc"), "{answer}");
+            let body = r#"{"detail":"A server error occurred.","request_id":"abc"}"#;
+            assert!(answer.ends_with(body), "{answer}");
+        }
+        handle.stop(false).await;
     }
 
     #[actix_web::test]
