@@ -1,4 +1,4 @@
-//! The one place where async meets blocking.
+//! The one place where async meets a database.
 //!
 //! diesel blocks, so each connection has a thread. Jobs queue for the threads, which go from one to the
 //! next without sleeping between; a full queue has an async gate in front, where a job waits, costs

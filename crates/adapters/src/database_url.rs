@@ -49,7 +49,12 @@ impl DatabaseUrl {
     /// [`InvalidDatabaseUrl`] when it is neither, or asks for what this build can't do.
     pub fn parse(text: &str) -> Result<Self, InvalidDatabaseUrl> {
         if let Some(path) = text.strip_prefix("sqlite://") {
-            if path.is_empty() || path.ends_with('/') || path.starts_with(':') || path.contains('\0') {
+            if path.is_empty()
+                || path.ends_with('/')
+                || path.starts_with(':')
+                || path.starts_with("file:")
+                || path.contains('\0')
+            {
                 return Err(InvalidDatabaseUrl::NoFile);
             }
             return Ok(Self::Sqlite(path.into()));
@@ -191,6 +196,7 @@ mod tests {
             ("sqlite://", NoFile),
             ("sqlite://data/", NoFile),
             ("sqlite://:memory:", NoFile),
+            ("sqlite://file::memory:?cache=shared", NoFile),
         ] {
             assert_eq!(DatabaseUrl::parse(text).unwrap_err(), error, "{text}");
         }

@@ -2,6 +2,7 @@
 
 use std::process::ExitCode;
 
+use anyhow::anyhow;
 use clap::{Parser, Subcommand};
 
 use crate::commands::{demo, healthcheck, migrate, staff, token};
@@ -18,13 +19,34 @@ struct Cli {
     /// How logs are written: text or json; text on a terminal, else json
     #[arg(long, env = "LOG_FORMAT", value_name = "FORMAT", global = true)]
     log_format: Option<String>,
+    /// Log levels, such as info or `portfolio_api=debug`
+    #[arg(long, env = "RUST_LOG", value_name = "LEVELS", global = true)]
+    rust_log: Option<String>,
+}
+
+/// The variables that are read.
+const VARIABLES: [&str; 9] = [
+    "BIND",
+    "PUBLIC_URL",
+    "DATABASE_URL",
+    "DATABASE_URL_FILE",
+    "DATABASE_POOL_SIZE",
+    "MEDIA_STORE",
+    "KEEP_ALIVE",
+    "LOG_FORMAT",
+    "RUST_LOG",
+];
+
+/// clap would tell of a value that is no text in many lines, and not by its variable.
+fn check_variables() -> anyhow::Result<()> {
+    let no_text = |name: &&str| std::env::var_os(name).is_some_and(|value| value.to_str().is_none());
+    VARIABLES.into_iter().find(no_text).map_or(Ok(()), |name| Err(anyhow!("{name}: is not UTF-8")))
 }
 
 const ENVIRONMENT: &str = "\
 Every flag with [env: …] can be set by that variable too. What may hold a secret is no flag:
   DATABASE_URL       sqlite://PATH or postgres://…; sqlite://data/portfolio.db when unset
-  DATABASE_URL_FILE  a file that holds it instead
-  RUST_LOG           log levels, such as info or portfolio_api=debug";
+  DATABASE_URL_FILE  a file that holds it instead";
 
 #[derive(Debug, Subcommand)]
 enum Command {
@@ -55,8 +77,13 @@ enum Command {
 /// Runs what the command line says.
 #[must_use]
 pub fn run() -> ExitCode {
-    let cli = Cli::parse();
-    match logging::start(cli.log_format.as_deref()).and_then(|()| execute(cli.command)) {
+    let run = || {
+        check_variables()?;
+        let cli = Cli::parse();
+        logging::start(cli.log_format.as_deref(), cli.rust_log.as_deref())?;
+        execute(cli.command)
+    };
+    match run() {
         Ok(code) => code,
         Err(error) => {
             // One line, whatever a library put into its message.

@@ -83,6 +83,18 @@ pub fn pending_migrations(url: &DatabaseUrl) -> Result<Vec<String>, MigrateError
     }
 }
 
+/// Whether the database at `url` holds no table of anybody's.
+///
+/// # Errors
+///
+/// [`MigrateError`] when it can't be reached.
+pub fn holds_nothing(url: &DatabaseUrl) -> Result<bool, MigrateError> {
+    match url {
+        DatabaseUrl::Postgres(url) => postgres::holds_nothing(url),
+        DatabaseUrl::Sqlite(path) => sqlite::holds_nothing(path),
+    }
+}
+
 /// Applies the migrations that the database at `url` lacks, and answers their names.
 ///
 /// # Errors

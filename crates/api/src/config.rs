@@ -107,7 +107,7 @@ impl ServeConfig {
     pub fn public_url(&self, address: SocketAddr) -> anyhow::Result<String> {
         match &self.public_url {
             Some(url) => Ok(url.clone()),
-            None if address.ip().is_unspecified() => {
+            None if address.ip().to_canonical().is_unspecified() => {
                 bail!(
                     "PUBLIC_URL: must be set when BIND is {address}, such as to http://localhost:{}",
                     address.port()
@@ -192,7 +192,7 @@ fn given(text: Option<String>) -> Option<String> {
 fn parse_public_url(text: &str) -> anyhow::Result<String> {
     let wrong = || anyhow!("PUBLIC_URL: must be an address like https://www.example.com, without ? and #");
     let url = url::Url::parse(text).map_err(|_| wrong())?;
-    let good = ["http", "https"].contains(&url.scheme())
+    let good = (text.starts_with("http://") || text.starts_with("https://"))
         && url.has_host()
         && url.query().is_none()
         && url.fragment().is_none()
@@ -236,9 +236,17 @@ mod tests {
         ] {
             assert_eq!(parse_public_url(given).unwrap(), kept);
         }
-        for wrong in
-            ["localhost:8000", "ftp://a", "http://a?b", "http://a#b", "http://", "http://u:p@a", "/x"]
-        {
+        for wrong in [
+            "localhost:8000",
+            "ftp://a",
+            "http://a?b",
+            "http://a#b",
+            "http://",
+            "http://u:p@a",
+            "/x",
+            "http:localhost:1",
+            "http:/x",
+        ] {
             assert!(parse_public_url(wrong).unwrap_err().to_string().starts_with("PUBLIC_URL: "), "{wrong}");
         }
     }

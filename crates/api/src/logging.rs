@@ -11,9 +11,10 @@ use tracing_subscriber::fmt;
 /// # Errors
 ///
 /// The variable that is wrong.
-pub fn start(format: Option<&str>) -> anyhow::Result<()> {
-    let levels = std::env::var("RUST_LOG").unwrap_or_default();
-    let levels = if levels.is_empty() { "info,actix_server=warn".to_owned() } else { levels };
+pub fn start(format: Option<&str>, levels: Option<&str>) -> anyhow::Result<()> {
+    // What a client's malformed head makes actix say is nobody's error here.
+    const USUAL: &str = "info,actix_server=warn,actix_http::h1::dispatcher=off";
+    let levels = levels.filter(|levels| !levels.is_empty()).unwrap_or(USUAL);
     let filter = EnvFilter::try_new(levels).map_err(|_| {
         anyhow!("RUST_LOG: must be a level, or targets with levels, as info or portfolio_api=debug")
     })?;

@@ -12,6 +12,7 @@ use portfolio_domain::access::Authorizer;
 use portfolio_domain::use_cases::PatchEmployer;
 use socket2::{Domain, Socket, Type};
 use tokio::signal::unix::{SignalKind, signal};
+use tokio::sync::oneshot;
 use tokio::time::sleep;
 
 use crate::composition::{self, Storage};
@@ -71,7 +72,10 @@ async fn start(config: &ServeConfig, readiness: &Readiness) -> anyhow::Result<()
     loop {
         let database = config.database.clone();
         let apply = config.migrate;
-        let done = tokio::task::spawn_blocking(move || bring_up_to_date(&database, apply)).await?;
+        let (answer, done) = oneshot::channel();
+        // On a thread that nobody waits for at the end: who waits for another's lock must still stop when told.
+        std::thread::spawn(move || answer.send(bring_up_to_date(&database, apply)));
+        let done = done.await?;
         let (waiting, why) = match done {
             Ok(pending) if pending.is_empty() => break,
             Ok(pending) => (Waiting::ForMigrations, format!("pending migrations: {}", pending.join(", "))),

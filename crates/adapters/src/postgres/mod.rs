@@ -130,6 +130,20 @@ pub fn migrate(url: &PostgresUrl) -> Result<Vec<String>, MigrateError> {
         .map_err(|error| told_apart(&mut connection, error))
 }
 
+/// Whether the schema that tables would be made in holds none yet.
+///
+/// # Errors
+///
+/// [`MigrateError`] when that can't be found out.
+pub fn holds_nothing(url: &PostgresUrl) -> Result<bool, MigrateError> {
+    let mut connection = connect_for_migrations(url)?;
+    let tables = "NOT EXISTS (SELECT FROM pg_class WHERE relnamespace = current_schema()::regnamespace \
+                  AND relkind IN ('r', 'p', 'v', 'm', 'f'))";
+    diesel::select(diesel::dsl::sql::<diesel::sql_types::Bool>(tables))
+        .get_result(&mut connection)
+        .map_err(|error| MigrateError::Failed(one_line(&error)))
+}
+
 /// Takes back the newest migration; answers whether there was one. For tests.
 ///
 /// # Errors
@@ -167,6 +181,7 @@ fn will_not_pass(text: &str) -> bool {
         "invalid integer value",
         "invalid sslmode value",
         "certificate verify failed",
+        "SSL support is not compiled in",
     ]
     .iter()
     .any(|cause| text.contains(cause))

@@ -16,7 +16,10 @@ pub use employer_repository::SqliteEmployerRepository;
 pub use staff_repository::SqliteStaffRepository;
 pub use token_repository::SqliteTokenRepository;
 
+use std::fs::OpenOptions;
+use std::os::unix::fs::{MetadataExt as _, OpenOptionsExt as _};
 use std::path::{Path, PathBuf};
+use std::sync::{Arc, OnceLock};
 
 use async_trait::async_trait;
 use diesel::connection::SimpleConnection as _;
@@ -33,6 +36,8 @@ use crate::migrations::{self, MigrateError, one_line};
 #[derive(Clone)]
 pub struct SqliteDatabase {
     path: PathBuf,
+    /// The device and the number of the file, as first seen.
+    file: Arc<OnceLock<(u64, u64)>>,
     writer: Database<Sqlite>,
     readers: Database<Sqlite>,
 }
@@ -44,6 +49,7 @@ pub fn open(path: &Path, readers: u32) -> SqliteDatabase {
     let engine = |read_only| Sqlite { path: path.to_owned(), read_only };
     SqliteDatabase {
         path: path.to_owned(),
+        file: Arc::default(),
         writer: Database::new("sqlite writer", engine(false), 1, 1),
         readers: Database::new("sqlite readers", engine(true), readers, 1),
     }
@@ -71,6 +77,13 @@ impl Engine for Sqlite {
         if let Some(folder) = self.path.parent() {
             std::fs::create_dir_all(folder).map_err(|error| format!("{}: {error}", folder.display()))?;
         }
+        // Its owner's alone: it holds what keys hash to. SQLite gives its log and index the same rights.
+        OpenOptions::new()
+            .append(true)
+            .create(true)
+            .mode(0o600)
+            .open(&self.path)
+            .map_err(|error| format!("{}: {error}", self.path.display()))?;
         let mut connection =
             SqliteConnection::establish(&self.path.to_string_lossy()).map_err(|error| one_line(&error))?;
         connection.batch_execute(SESSION).map_err(|error| one_line(&error))?;
@@ -120,10 +133,12 @@ impl Probe for SqliteDatabase {
     }
 
     async fn check(&self) -> Result<(), PortError> {
-        // A file that was deleted can still be written to, and what is written is lost with the process.
-        let path = self.path.clone();
+        // A file that was deleted or replaced can still be written to, and what is written is lost with
+        // the process.
+        let (path, first) = (self.path.clone(), self.file.clone());
         let read = move |connection: &mut SqliteConnection| {
-            if !path.exists() {
+            let now = path.metadata().ok().map(|file| (file.dev(), file.ino()));
+            if now.is_none_or(|now| now != *first.get_or_init(|| now)) {
                 let gone = format!("{} is gone", path.display());
                 return Err(DieselError::DatabaseError(DatabaseErrorKind::Unknown, Box::new(gone)));
             }
@@ -167,6 +182,18 @@ pub fn migrate(path: &Path) -> Result<Vec<String>, MigrateError> {
         Err(error) if is_locked(&error.to_string()) => Err(MigrateError::Unreachable(one_line(&error))),
         Err(error) => Err(MigrateError::Failed(one_line(&error))),
     }
+}
+
+/// Whether the file holds no table yet.
+///
+/// # Errors
+///
+/// [`MigrateError`] when that can't be found out.
+pub fn holds_nothing(path: &Path) -> Result<bool, MigrateError> {
+    let mut connection = connect_for_migrations(path)?;
+    diesel::select(diesel::dsl::sql::<diesel::sql_types::Bool>("NOT EXISTS (SELECT 1 FROM sqlite_master)"))
+        .get_result(&mut connection)
+        .map_err(|error| MigrateError::Failed(one_line(&error)))
 }
 
 /// Takes back the newest migration; answers whether there was one. For tests.

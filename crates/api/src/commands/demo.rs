@@ -11,7 +11,7 @@ use portfolio_domain::ports::{Demo, Planted};
 use portfolio_domain::staff::{NewStaff, StaffName, Standing};
 use portfolio_domain::use_cases::IssueToken;
 
-use super::{blocking, storage};
+use super::{blocking, say, storage};
 use crate::composition;
 use crate::config::AddressFlags;
 
@@ -22,16 +22,28 @@ use crate::config::AddressFlags;
 /// When the database holds what no demo made, or can't be reached.
 pub async fn run(flags: &AddressFlags) -> anyhow::Result<ExitCode> {
     let url = flags.local_url()?;
-    blocking(composition::migrate).await?;
+    // Migrations, too, would change a database that is somebody else's.
+    if !blocking(composition::pending_migrations).await?.is_empty() {
+        if !blocking(composition::holds_nothing).await? {
+            bail!("the database is not empty and lacks migrations; nothing was changed");
+        }
+        blocking(composition::migrate).await?;
+    }
     let storage = storage().await?;
     let user = StaffName::parse("demo")?;
     let demo = example(user.clone(), composition::clock().now())?;
     if storage.demo.plant(&demo).await? == Planted::RealData {
         bail!("the database holds users or rows that no demo made; nothing was changed");
     }
+    let members = storage.staff.list().await?;
+    if !members.iter().any(|member| member.name == user && member.standing.active && member.standing.admin) {
+        bail!(
+            "the demo's user was disabled or is no admin any more, so that it can't get a key that may do everything"
+        );
+    }
     let issue = IssueToken::new(storage.tokens, composition::random(), composition::clock());
     let token = issue.execute(user, "demo".to_owned(), None, None).await?;
-    println!("{}", usage(&url, token.expose()));
+    say(usage(&url, token.token.expose()))?;
     Ok(ExitCode::SUCCESS)
 }
 

@@ -4,7 +4,7 @@ use std::process::ExitCode;
 
 use clap::Args;
 
-use super::blocking;
+use super::{blocking, say};
 use crate::composition;
 
 /// The flags of `migrate`.
@@ -13,6 +13,9 @@ pub struct Flags {
     /// Apply nothing: list what is pending, and end with status 1 when something is
     #[arg(long)]
     check: bool,
+    /// Write JSON
+    #[arg(long)]
+    json: bool,
 }
 
 /// Applies the pending migrations, or lists them.
@@ -26,11 +29,12 @@ pub async fn run(flags: &Flags) -> anyhow::Result<ExitCode> {
     } else {
         ("applied", blocking(composition::migrate).await?)
     };
-    for name in &names {
-        println!("{done} {name}");
-    }
-    if names.is_empty() {
-        println!("nothing is pending");
+    if flags.json {
+        say(format_args!("{:#}", serde_json::json!({ done: names })))?;
+    } else if names.is_empty() {
+        say("nothing is pending")?;
+    } else {
+        names.iter().try_for_each(|name| say(format_args!("{done} {name}")))?;
     }
     Ok(if flags.check && !names.is_empty() { ExitCode::FAILURE } else { ExitCode::SUCCESS })
 }

@@ -8,12 +8,20 @@ pub mod token;
 
 mod table;
 
-use anyhow::bail;
+use std::fmt::Display;
+use std::io::Write as _;
+
+use anyhow::{Context as _, bail};
 use portfolio_adapters::database_url::DatabaseUrl;
 use portfolio_adapters::migrations::MigrateError;
 
 use crate::composition::{self, Storage};
 use crate::config;
+
+/// Prints a line. Standard output may be full, or closed by whoever reads it.
+fn say(line: impl Display) -> anyhow::Result<()> {
+    writeln!(std::io::stdout(), "{line}").context("standard output")
+}
 
 /// Runs what blocks for long on a thread of its own.
 async fn blocking<T: Send + 'static>(

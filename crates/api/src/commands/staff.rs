@@ -9,7 +9,7 @@ use portfolio_domain::permission::Permission;
 use portfolio_domain::staff::{NewStaff, StaffChange, StaffMember, StaffName, Standing};
 use serde_json::{Value, json};
 
-use super::{storage, table};
+use super::{say, storage, table};
 
 /// The subcommands of `staff`.
 #[derive(Debug, Subcommand)]
@@ -140,24 +140,21 @@ async fn create(add: Add) -> anyhow::Result<()> {
     let name = new.name.clone();
     let member =
         storage().await?.staff.add(&new).await?.ok_or_else(|| anyhow!("there is a user {name} already"))?;
-    show(&[member]);
-    Ok(())
+    show(&[member])
 }
 
 async fn alter(Name { name }: Name, change: StaffChange) -> anyhow::Result<()> {
     let member = storage().await?.staff.change(&name, &change).await?;
-    show(&[member.ok_or_else(|| anyhow!("there is no user {name}"))?]);
-    Ok(())
+    show(&[member.ok_or_else(|| anyhow!("there is no user {name}"))?])
 }
 
 async fn list(as_json: bool) -> anyhow::Result<()> {
     let members = storage().await?.staff.list().await?;
     if as_json {
-        println!("{:#}", Value::from(members.iter().map(to_json).collect::<Vec<_>>()));
+        say(format_args!("{:#}", Value::from(members.iter().map(to_json).collect::<Vec<_>>())))
     } else {
-        show(&members);
+        show(&members)
     }
-    Ok(())
 }
 
 fn codes(member: &StaffMember) -> impl Iterator<Item = i32> {
@@ -175,7 +172,7 @@ fn to_json(member: &StaffMember) -> Value {
     })
 }
 
-fn show(members: &[StaffMember]) {
+fn show(members: &[StaffMember]) -> anyhow::Result<()> {
     let yes = |is: bool| if is { "yes" } else { "no" }.to_owned();
     let rows: Vec<_> = members
         .iter()
@@ -185,5 +182,5 @@ fn show(members: &[StaffMember]) {
             [member.name.to_string(), yes(active), yes(staff), yes(admin), codes.join(" ")]
         })
         .collect();
-    table::print(["NAME", "ACTIVE", "STAFF", "ADMIN", "PERMISSIONS"], &rows);
+    table::print(["NAME", "ACTIVE", "STAFF", "ADMIN", "PERMISSIONS"], &rows)
 }

@@ -1,9 +1,10 @@
 //! Listings: columns for people, JSON for programs.
 
+use super::say;
 use chrono::{DateTime, SecondsFormat, Utc};
 
 /// Writes rows under their headings, each column as wide as its widest cell.
-pub(super) fn print<const N: usize>(headings: [&str; N], rows: &[[String; N]]) {
+pub(super) fn print<const N: usize>(headings: [&str; N], rows: &[[String; N]]) -> anyhow::Result<()> {
     let width = |column: usize| {
         let cells = rows.iter().map(|row| row[column].chars().count());
         cells.chain([headings[column].len()]).max().unwrap_or_default()
@@ -11,12 +12,10 @@ pub(super) fn print<const N: usize>(headings: [&str; N], rows: &[[String; N]]) {
     let widths: [usize; N] = std::array::from_fn(width);
     let line = |cells: [&str; N]| {
         let cells: Vec<_> = cells.iter().zip(widths).map(|(cell, width)| format!("{cell:width$}")).collect();
-        println!("{}", cells.join("  ").trim_end());
+        say(cells.join("  ").trim_end())
     };
-    line(headings);
-    for row in rows {
-        line(row.each_ref().map(String::as_str));
-    }
+    line(headings)?;
+    rows.iter().try_for_each(|row| line(row.each_ref().map(String::as_str)))
 }
 
 /// A time to the second, or a dash.

@@ -10,7 +10,7 @@ use portfolio_domain::token::{Token, TokenId, TokenRecord};
 use portfolio_domain::use_cases::IssueToken;
 use serde_json::{Value, json};
 
-use super::{storage, table};
+use super::{say, storage, table};
 use crate::composition;
 
 /// The subcommands of `token`.
@@ -41,7 +41,7 @@ pub struct Issue {
     #[arg(value_parser = StaffName::parse)]
     name: StaffName,
     /// What to call the key in lists
-    #[arg(long, value_name = "TEXT", default_value = "")]
+    #[arg(long, value_name = "TEXT", default_value = "", value_parser = label)]
     label: String,
     /// How long it counts, as 90d or 12h; for ever unless given
     #[arg(long, value_name = "TIME", value_parser = lifetime)]
@@ -49,6 +49,15 @@ pub struct Issue {
     /// Adopt the key on standard input (20 to 200 visible ASCII characters) instead of making one
     #[arg(long)]
     key_stdin: bool,
+}
+
+fn label(text: &str) -> Result<String, String> {
+    let good = text.chars().count() <= 200 && !text.chars().any(char::is_control);
+    if good {
+        Ok(text.to_owned())
+    } else {
+        Err("has at most 200 characters, none of them a control character".to_owned())
+    }
 }
 
 fn lifetime(text: &str) -> Result<Duration, String> {
@@ -70,7 +79,7 @@ pub async fn run(command: Command) -> anyhow::Result<ExitCode> {
         Command::Revoke { id } => {
             let now = composition::clock().now();
             let record = storage().await?.tokens.revoke(TokenId(id), now).await?;
-            show(&[record.ok_or_else(|| anyhow!("there is no key {id}"))?]);
+            show(&[record.ok_or_else(|| anyhow!("there is no key {id}"))?])?;
         }
     }
     Ok(ExitCode::SUCCESS)
@@ -78,10 +87,15 @@ pub async fn run(command: Command) -> anyhow::Result<ExitCode> {
 
 async fn give(issue: Issue) -> anyhow::Result<()> {
     let adopted = issue.key_stdin.then(read_key).transpose()?;
-    let use_case = IssueToken::new(storage().await?.tokens, composition::random(), composition::clock());
-    let token = use_case.execute(issue.name, issue.label, issue.expires_in, adopted).await?;
-    println!("{}", token.expose());
-    Ok(())
+    let tokens = storage().await?.tokens;
+    let use_case = IssueToken::new(tokens.clone(), composition::random(), composition::clock());
+    let issued = use_case.execute(issue.name, issue.label, issue.expires_in, adopted).await?;
+    let said = say(issued.token.expose());
+    if said.is_err() {
+        // Nobody has seen it, and nobody ever will.
+        tokens.revoke(issued.id, composition::clock().now()).await?;
+    }
+    said
 }
 
 fn read_key() -> anyhow::Result<Token> {
@@ -93,11 +107,10 @@ fn read_key() -> anyhow::Result<Token> {
 async fn list(owner: Option<StaffName>, as_json: bool) -> anyhow::Result<()> {
     let records = storage().await?.tokens.list(owner).await?;
     if as_json {
-        println!("{:#}", Value::from(records.iter().map(to_json).collect::<Vec<_>>()));
+        say(format_args!("{:#}", Value::from(records.iter().map(to_json).collect::<Vec<_>>())))
     } else {
-        show(&records);
+        show(&records)
     }
-    Ok(())
 }
 
 fn to_json(record: &TokenRecord) -> Value {
@@ -113,7 +126,7 @@ fn to_json(record: &TokenRecord) -> Value {
     })
 }
 
-fn show(records: &[TokenRecord]) {
+fn show(records: &[TokenRecord]) -> anyhow::Result<()> {
     let rows: Vec<_> = records
         .iter()
         .map(|record| {
@@ -129,5 +142,5 @@ fn show(records: &[TokenRecord]) {
             ]
         })
         .collect();
-    table::print(["ID", "OWNER", "PREFIX", "LABEL", "CREATED", "LAST USED", "EXPIRES", "REVOKED"], &rows);
+    table::print(["ID", "OWNER", "PREFIX", "LABEL", "CREATED", "LAST USED", "EXPIRES", "REVOKED"], &rows)
 }

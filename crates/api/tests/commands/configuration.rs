@@ -80,3 +80,14 @@ fn an_empty_value_counts_as_none(#[case] keep_alive: &str) {
     let line = complaint(&command.output().unwrap());
     assert!(line.starts_with("BIND: "), "{line}");
 }
+
+#[test]
+fn a_value_that_is_no_text_is_told_by_its_variable() {
+    use std::os::unix::ffi::OsStrExt as _;
+    let site = Site::new(PROGRAM, Kind::Sqlite);
+    for name in ["BIND", "PUBLIC_URL", "RUST_LOG", "DATABASE_URL"] {
+        let mut command = site.command(&["serve"]);
+        let output = command.env(name, std::ffi::OsStr::from_bytes(b"\xff")).output().unwrap();
+        assert_eq!(complaint(&output), format!("{name}: is not UTF-8"));
+    }
+}

@@ -58,3 +58,26 @@ fn real_data_get_no_demo(#[values(Kind::Sqlite, Kind::Postgres)] kind: Kind) {
     assert_eq!(users_and_keys(&site), before);
     assert_eq!(site.serve().patch(4, &real, "{}").status, 404, "there is no employer either");
 }
+
+#[rstest]
+fn a_database_with_tables_of_somebody_else_is_not_touched(
+    #[values(Kind::Sqlite, Kind::Postgres)] kind: Kind,
+) {
+    let site = Site::new(PROGRAM, kind);
+    site.execute("CREATE TABLE customers (id integer PRIMARY KEY)");
+    let line = complaint(&site.run(&["demo"]));
+    assert!(line.contains("not empty"), "{line}");
+    assert!(site.run(&["migrate", "--check"]).status.code() == Some(1), "no migration was applied");
+}
+
+#[rstest]
+#[case::disabled(&["disable", "demo"])]
+#[case::no_admin(&["set", "demo", "--no-admin"])]
+fn no_key_is_printed_that_can_t_do_what_is_said_of_it(#[case] change: &[&str]) {
+    let site = Site::new(PROGRAM, Kind::Sqlite).demo();
+    site.ok(&[&["staff"], change].concat());
+    let before = users_and_keys(&site);
+    let line = complaint(&site.run(&["demo"]));
+    assert!(line.contains("the demo's user"), "{line}");
+    assert_eq!(users_and_keys(&site), before);
+}

@@ -184,3 +184,15 @@ fn what_can_t_be_done_is_one_line(#[values(Kind::Sqlite, Kind::Postgres)] kind: 
     }
     assert_eq!(listed(&site, &[]), json!([]));
 }
+
+#[test]
+fn a_key_that_nobody_could_see_is_revoked() {
+    let site = migrated(Kind::Sqlite);
+    site.ok(&["staff", "add", "maryam"]);
+    let full = std::fs::OpenOptions::new().write(true).open("/dev/full").unwrap();
+    let output = site.command(&["token", "issue", "maryam"]).stdout(full).output().unwrap();
+    let line = complaint(&output);
+    assert!(line.starts_with("standard output: "), "{line}");
+    let keys: Value = serde_json::from_str(&site.ok(&["token", "list", "--json"])).unwrap();
+    assert!(keys[0]["revoked_at"].is_string(), "{keys}");
+}

@@ -4,6 +4,8 @@ use std::io::{Read as _, Write as _};
 use std::net::TcpStream;
 use std::process::Command;
 
+use diesel::connection::SimpleConnection as _;
+use diesel::{Connection as _, PgConnection};
 use portfolio_testkit::{Kind, Site};
 use rstest::rstest;
 
@@ -43,4 +45,20 @@ fn told_to_stop_it_answers_the_request_it_has_begun_and_ends_with_0(
     assert!(answer.starts_with("HTTP/1.1 200 OK\r\n"), "{answer}");
     assert!(answer.contains(r#""description":"after the signal""#), "{answer}");
     assert_eq!(server.wait(), Some(0));
+}
+
+#[test]
+fn told_to_stop_it_ends_even_while_it_waits_for_the_migrations_of_another() {
+    let site = Site::new(PROGRAM, Kind::Postgres);
+    let mut other = PgConnection::establish(site.database_url()).unwrap();
+    other.batch_execute("SELECT pg_advisory_lock(4223001)").unwrap();
+    let mut server = site.serve_unready(&[]);
+    let waits = "SELECT 'line' AS line FROM pg_locks WHERE locktype = 'advisory' AND NOT granted \
+                 AND database = (SELECT oid FROM pg_database WHERE datname = current_database())";
+    while site.lines(waits).is_empty() {
+        std::thread::yield_now();
+    }
+    assert!(Command::new("kill").args(["-TERM", &server.pid().to_string()]).status().unwrap().success());
+    assert_eq!(server.wait(), Some(0), "the lock is still held, and it has ended");
+    drop(other);
 }

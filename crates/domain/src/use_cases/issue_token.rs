@@ -5,7 +5,7 @@ use chrono::TimeDelta;
 
 use crate::ports::{Clock, Issued, PortError, RandomSource, TokenRepository};
 use crate::staff::StaffName;
-use crate::token::{NewToken, Token};
+use crate::token::{NewToken, Token, TokenId};
 
 /// Why no key was issued.
 #[derive(Debug, thiserror::Error)]
@@ -22,6 +22,15 @@ pub enum IssueTokenError {
     /// It could not be done now.
     #[error(transparent)]
     Port(#[from] PortError),
+}
+
+/// A key that was issued.
+#[derive(Debug, Clone)]
+pub struct IssuedToken {
+    /// What identifies it.
+    pub id: TokenId,
+    /// The key.
+    pub token: Token,
 }
 
 /// Gives a user a key: a new one, or one that it has from elsewhere.
@@ -43,8 +52,8 @@ impl IssueToken {
         Self { tokens, random, clock }
     }
 
-    /// Issues `adopted`, or else a new key, to `owner`, and answers the key: this is the only time
-    /// that it can be seen. `lifetime` counts from now; without one it never expires.
+    /// Issues `adopted`, or else a new key, to `owner`, and answers it: this is the only time that it
+    /// can be seen. `lifetime` counts from now; without one it never expires.
     ///
     /// # Errors
     ///
@@ -55,7 +64,7 @@ impl IssueToken {
         label: String,
         lifetime: Option<Duration>,
         adopted: Option<Token>,
-    ) -> Result<Token, IssueTokenError> {
+    ) -> Result<IssuedToken, IssueTokenError> {
         let created_at = self.clock.now();
         let expires_at = lifetime
             .map(|lifetime| {
@@ -68,7 +77,7 @@ impl IssueToken {
         let token = adopted.map_or_else(|| Token::mint(self.random.as_ref()), Ok)?;
         let new = NewToken { token, owner, label, created_at, expires_at };
         match self.tokens.issue(&new).await? {
-            Issued::Stored(_) => Ok(new.token),
+            Issued::Stored(id) => Ok(IssuedToken { id, token: new.token }),
             Issued::UnknownOwner => Err(IssueTokenError::UnknownOwner(new.owner)),
             Issued::KeyInUse => Err(IssueTokenError::KeyInUse),
         }
@@ -79,7 +88,6 @@ impl IssueToken {
 mod tests {
     use super::*;
     use crate::testing::{FixedClock, MockRandomSource, MockTokenRepository, fixtures};
-    use crate::token::TokenId;
 
     const DAY: Duration = Duration::from_secs(86_400);
 
@@ -87,7 +95,7 @@ mod tests {
         tokens: MockTokenRepository,
         lifetime: Option<Duration>,
         adopted: Option<Token>,
-    ) -> Result<Token, IssueTokenError> {
+    ) -> Result<IssuedToken, IssueTokenError> {
         let mut random = MockRandomSource::new();
         random.expect_fill().returning(|bytes| {
             bytes.fill(0);
@@ -112,7 +120,7 @@ mod tests {
             .once()
             .returning(|_| Ok(Issued::Stored(TokenId(1))));
         let token = issue(tokens, Some(90 * DAY), None).await.unwrap();
-        assert!(token.expose().starts_with("pf_000"));
+        assert!(token.token.expose().starts_with("pf_000"));
     }
 
     #[tokio::test]
@@ -124,7 +132,7 @@ mod tests {
             .once()
             .returning(|_| Ok(Issued::Stored(TokenId(1))));
         let adopted = Token::adopt(&"3".repeat(40)).unwrap();
-        assert_eq!(issue(tokens, None, Some(adopted)).await.unwrap().expose(), "3".repeat(40));
+        assert_eq!(issue(tokens, None, Some(adopted)).await.unwrap().token.expose(), "3".repeat(40));
     }
 
     #[tokio::test]
