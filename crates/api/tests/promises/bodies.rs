@@ -61,6 +61,7 @@ fn send_all(server: &Server, bytes: &[u8], piece: usize, end: &str) -> String {
     for piece in bytes.chunks(piece) {
         // The server may have closed; the client of a plain library notices only when it reads.
         let _ = stream.write_all(piece);
+        // The pace of a slow uplink; nothing is waited for.
         if piece.len() < bytes.len() {
             std::thread::sleep(Duration::from_millis(2));
         }
