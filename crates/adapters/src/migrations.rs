@@ -7,6 +7,10 @@ use diesel_migrations::{EmbeddedMigrations, MigrationHarness, embed_migrations};
 pub(crate) const POSTGRES: EmbeddedMigrations = embed_migrations!("../../migrations/postgres");
 pub(crate) const SQLITE: EmbeddedMigrations = embed_migrations!("../../migrations/sqlite");
 
+/// What is pending when names were stored without what they are searched by. It is filled in by code:
+/// SQL knows neither case folding nor, in SQLite, normalisation.
+pub(crate) const SEARCH_KEYS: &str = "search-keys";
+
 /// Why migrations were not applied, or could not be listed.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum MigrateError {

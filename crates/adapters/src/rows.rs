@@ -1,6 +1,6 @@
 //! From rows to entities, for both databases. A row that makes no sense is an error, never a panic.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeSet, HashMap};
 
 use chrono::{DateTime, Utc};
 use diesel::Queryable;
@@ -71,6 +71,20 @@ pub(crate) struct EmployerRow {
     version: i64,
 }
 
+impl EmployerRow {
+    fn with_image(self, image: Option<Image>) -> Employer {
+        Employer {
+            id: EmployerId(self.id),
+            name: EmployerName::from_stored(self.name),
+            image,
+            description: self.description.map(Description::from_stored),
+            created_at: self.created_at.0,
+            updated_at: self.updated_at.0,
+            version: Version(self.version),
+        }
+    }
+}
+
 #[derive(Debug, Queryable)]
 pub(crate) struct ImageRow {
     id: i64,
@@ -99,15 +113,33 @@ pub(crate) fn employer(rows: Vec<EmployerJoin>) -> QueryResult<Option<Employer>>
     let Some((employer, image, first)) = rows.next() else { return Ok(None) };
     let thumbnails =
         first.into_iter().chain(rows.filter_map(|(_, _, thumbnail)| thumbnail)).map(thumbnail).collect();
-    Ok(Some(Employer {
-        id: EmployerId(employer.id),
-        name: EmployerName::from_stored(employer.name),
-        image: image.map(|row| image_of(row, thumbnails)).transpose()?,
-        description: employer.description.map(Description::from_stored),
-        created_at: employer.created_at.0,
-        updated_at: employer.updated_at.0,
-        version: Version(employer.version),
-    }))
+    let image = image.map(|row| image_of(row, thumbnails)).transpose()?;
+    Ok(Some(employer.with_image(image)))
+}
+
+/// Puts employers, joined with their images, and the thumbnails of these together, in the order of
+/// `ids`; an employer that is not among the rows is left out.
+pub(crate) fn employers(
+    ids: &[i64],
+    rows: Vec<(EmployerRow, Option<ImageRow>)>,
+    thumbnails: Vec<(i64, ThumbnailRow)>,
+) -> QueryResult<Vec<Employer>> {
+    let mut by_image: HashMap<i64, Vec<Thumbnail>> = HashMap::new();
+    for (image, row) in thumbnails {
+        by_image.entry(image).or_default().push(thumbnail(row));
+    }
+    let mut by_id: HashMap<i64, _> = rows.into_iter().map(|row| (row.0.id, row)).collect();
+    let in_order = ids.iter().filter_map(|id| by_id.remove(id));
+    in_order
+        .map(|(employer, image)| {
+            let image = image.map(|row| {
+                // Several employers may have one image.
+                let thumbnails = by_image.get(&row.id).cloned().unwrap_or_default();
+                image_of(row, thumbnails)
+            });
+            Ok(employer.with_image(image.transpose()?))
+        })
+        .collect()
 }
 
 fn thumbnail(row: ThumbnailRow) -> Thumbnail {

@@ -27,23 +27,46 @@ pub const MAX_BYTES: usize = 256 * 1024;
 /// How long a JSON body may take to arrive.
 const DEADLINE: Duration = Duration::from_secs(10);
 
+/// Reads the body of a POST: JSON that is known to be an object.
+///
+/// # Errors
+///
+/// The first that applies of 415, 413, 408 and 400.
+pub async fn read_new(request: &HttpRequest, payload: Payload) -> Result<Bytes, ApiError> {
+    read_object(request, payload, &PATCH_TYPES[..1], &[]).await
+}
+
 /// Reads the body of a PATCH: JSON that is known to be an object.
 ///
 /// # Errors
 ///
 /// The first that applies of 415, 413, 408 and 400.
 pub async fn read_patch(request: &HttpRequest, payload: Payload) -> Result<Bytes, ApiError> {
-    check_media_type(request, &PATCH_TYPES)?;
+    read_object(request, payload, &PATCH_TYPES, &PATCH_TYPES).await
+}
+
+/// `accept_patch` is what a 415 says that a PATCH takes here, if it says so.
+async fn read_object(
+    request: &HttpRequest,
+    payload: Payload,
+    accepted: &[&str],
+    accept_patch: &'static [&'static str],
+) -> Result<Bytes, ApiError> {
+    check_media_type(request, accepted, accept_patch)?;
     let bytes = read(request, payload).await?;
     check_object(&bytes)?;
     Ok(bytes)
 }
 
-fn check_media_type(request: &HttpRequest, accepted: &'static [&'static str]) -> Result<(), ApiError> {
+fn check_media_type(
+    request: &HttpRequest,
+    accepted: &[&str],
+    accept_patch: &'static [&'static str],
+) -> Result<(), ApiError> {
     let sent = header_text(request, &header::CONTENT_TYPE).unwrap_or_default();
     let taken = is_json(&sent, accepted);
     if !taken {
-        return Err(ApiError::UnsupportedMediaType { sent, accept_patch: accepted });
+        return Err(ApiError::UnsupportedMediaType { sent, accept_patch });
     }
     match header_text(request, &header::CONTENT_ENCODING) {
         Some(codings) if !codings.split(',').map(str::trim).all(is_identity) => {
@@ -177,7 +200,7 @@ impl<'de> Visitor<'de> for Checked {
     }
 }
 
-/// Reads the members of an employer from a body that [`read_patch`] let through. A member of a wrong
+/// Reads the members of an employer from a body that [`read_patch`] or [`read_new`] let through. A member of a wrong
 /// shape is kept as the error that it is.
 ///
 /// # Errors

@@ -32,6 +32,28 @@ impl Endpoint {
         self.method(Method::GET, handler.clone()).method(Method::HEAD, handler)
     }
 
+    /// Answers `POST`.
+    #[must_use]
+    pub fn post<F, Args>(self, handler: F) -> Self
+    where
+        F: Handler<Args>,
+        Args: FromRequest + 'static,
+        F::Output: Responder + 'static,
+    {
+        self.method(Method::POST, handler)
+    }
+
+    /// Answers `DELETE`.
+    #[must_use]
+    pub fn delete<F, Args>(self, handler: F) -> Self
+    where
+        F: Handler<Args>,
+        Args: FromRequest + 'static,
+        F::Output: Responder + 'static,
+    {
+        self.method(Method::DELETE, handler)
+    }
+
     /// Answers `PATCH`.
     #[must_use]
     pub fn patch<F, Args>(self, handler: F) -> Self

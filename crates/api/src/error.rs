@@ -6,7 +6,7 @@ use actix_web::{HttpResponse, HttpResponseBuilder, ResponseError};
 use portfolio_domain::access::AccessError;
 use portfolio_domain::field_error::{Field, FieldError, FieldErrors, ValueKind};
 use portfolio_domain::ports::PortError;
-use portfolio_domain::use_cases::PatchEmployerError;
+use portfolio_domain::use_cases::EmployerError;
 use serde::{Serialize, Serializer};
 use serde_json::json;
 
@@ -43,6 +43,29 @@ pub enum NotAnObject {
     Bool,
 }
 
+/// What is wrong with a parameter of a list.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum ParameterError {
+    /// It is no integer in decimal digits.
+    NotAnInteger,
+    /// It is an integer less than this.
+    TooSmall(i64),
+    /// It is an integer greater than this.
+    TooGreat(i64),
+    /// It is none of `true`, `false`, `1` and `0`.
+    NotABoolean,
+    /// It is no day.
+    NotADate,
+    /// It is neither a day nor a moment.
+    NotATime,
+    /// Nothing can be ordered by this.
+    NoOrder(String),
+    /// A NUL is inside.
+    NullCharacter,
+    /// It has more than this many different words.
+    TooManyWords(usize),
+}
+
 /// Everything that a request can fail with.
 #[derive(Debug, thiserror::Error)]
 pub enum ApiError {
@@ -57,7 +80,7 @@ pub enum ApiError {
     UnsupportedMediaType {
         /// The header's value as it was sent; empty for none.
         sent: String,
-        /// What is taken of a PATCH.
+        /// What is taken of a PATCH; nothing for other methods.
         accept_patch: &'static [&'static str],
     },
     /// The body is encoded in a way that is not taken.
@@ -81,9 +104,12 @@ pub enum ApiError {
     /// There is nothing here.
     #[error("not found")]
     NotFound,
+    /// Parameters of a list that can't be understood, each with what is wrong with it.
+    #[error("parameters: {0:?}")]
+    Parameters(Vec<(&'static str, ParameterError)>),
     /// The use case refused.
     #[error(transparent)]
-    Patch(#[from] PatchEmployerError),
+    Employer(#[from] EmployerError),
     /// The method is none of those that the path knows.
     #[error("method {method} not allowed")]
     MethodNotAllowed {
@@ -114,13 +140,15 @@ impl ApiError {
             }
             Self::BodyTooLarge => StatusCode::PAYLOAD_TOO_LARGE,
             Self::BodyTimeout => StatusCode::REQUEST_TIMEOUT,
-            Self::BodyBroken(_) | Self::Json(_) | Self::NotAnObject(_) => StatusCode::BAD_REQUEST,
+            Self::BodyBroken(_) | Self::Json(_) | Self::NotAnObject(_) | Self::Parameters(_) => {
+                StatusCode::BAD_REQUEST
+            }
             Self::NotFound => StatusCode::NOT_FOUND,
-            Self::Patch(error) => match error {
-                PatchEmployerError::NotFound => StatusCode::NOT_FOUND,
-                PatchEmployerError::PreconditionFailed => StatusCode::PRECONDITION_FAILED,
-                PatchEmployerError::Invalid(_) => StatusCode::BAD_REQUEST,
-                PatchEmployerError::Port(error) => port_status(error),
+            Self::Employer(error) => match error {
+                EmployerError::NotFound => StatusCode::NOT_FOUND,
+                EmployerError::PreconditionFailed => StatusCode::PRECONDITION_FAILED,
+                EmployerError::Invalid(_) => StatusCode::BAD_REQUEST,
+                EmployerError::Port(error) => port_status(error),
             },
             Self::MethodNotAllowed { .. } => StatusCode::METHOD_NOT_ALLOWED,
             Self::Unavailable(_) => StatusCode::SERVICE_UNAVAILABLE,
@@ -168,13 +196,12 @@ impl ApiError {
                 non_field(&format!("Invalid data. Expected a dictionary, but got {kind}."))
             }
             Self::NotFound => detail("Not found."),
-            Self::Patch(error) => match error {
-                PatchEmployerError::NotFound => detail("Not found."),
-                PatchEmployerError::PreconditionFailed => detail("Precondition failed."),
-                PatchEmployerError::Invalid(errors) => {
-                    serde_json::to_string(&Fields(errors)).unwrap_or_default()
-                }
-                PatchEmployerError::Port(error) => port_body(error),
+            Self::Parameters(errors) => serde_json::to_string(&Parameters(errors)).unwrap_or_default(),
+            Self::Employer(error) => match error {
+                EmployerError::NotFound => detail("Not found."),
+                EmployerError::PreconditionFailed => detail("Precondition failed."),
+                EmployerError::Invalid(errors) => serde_json::to_string(&Fields(errors)).unwrap_or_default(),
+                EmployerError::Port(error) => port_body(error),
             },
             Self::MethodNotAllowed { method, .. } => detail(format!("Method \"{method}\" not allowed.")),
             Self::Unavailable(_) => detail(UNAVAILABLE),
@@ -193,7 +220,7 @@ impl ApiError {
             Self::MethodNotAllowed { allow, .. } => {
                 answer.insert_header((header::ALLOW, allow.as_str()));
             }
-            Self::UnsupportedMediaType { accept_patch, .. } => {
+            Self::UnsupportedMediaType { accept_patch, .. } if !accept_patch.is_empty() => {
                 answer.insert_header(("Accept-Patch", accept_patch.join(", ")));
             }
             Self::BodyTimeout => {
@@ -267,8 +294,37 @@ impl Serialize for Fields<'_> {
     }
 }
 
+/// The wrong parameters in the order of the contract.
+struct Parameters<'a>(&'a [(&'static str, ParameterError)]);
+
+impl Serialize for Parameters<'_> {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.collect_map(self.0.iter().map(|(name, error)| (name, [parameter_text(error)])))
+    }
+}
+
+fn parameter_text(error: &ParameterError) -> String {
+    match error {
+        ParameterError::NotAnInteger => "A valid integer is required.".into(),
+        ParameterError::TooSmall(min) => format!("Ensure this value is greater than or equal to {min}."),
+        ParameterError::TooGreat(max) => format!("Ensure this value is less than or equal to {max}."),
+        ParameterError::NotABoolean => "Must be a valid boolean: true, false, 1 or 0.".into(),
+        ParameterError::NotADate => "Date has wrong format. Use YYYY-MM-DD instead.".into(),
+        ParameterError::NotATime => "Datetime has wrong format. Use one of these instead: YYYY-MM-DD, \
+             YYYY-MM-DDThh:mm:ss[.uuuuuu](+HH:MM|-HH:MM|Z)."
+            .into(),
+        ParameterError::NoOrder(sent) => format!(
+            "\"{sent}\" is not a valid choice. Choose from id, name, created_at, updated_at, each with an \
+             optional \"-\"."
+        ),
+        ParameterError::NullCharacter => "Null characters are not allowed.".into(),
+        ParameterError::TooManyWords(max) => format!("Ensure this value has at most {max} words."),
+    }
+}
+
 fn field_text(error: &FieldError) -> String {
     match error {
+        FieldError::Required => "This field is required.".into(),
         FieldError::Null => "This field may not be null.".into(),
         FieldError::Blank => "This field may not be blank.".into(),
         FieldError::NotAString => "Not a valid string.".into(),
@@ -301,7 +357,7 @@ mod tests {
         for error in [
             ApiError::Access(AccessError::Port(PortError::Internal(secret.into()))),
             ApiError::Access(AccessError::Port(PortError::Unavailable(secret.into()))),
-            ApiError::Patch(PatchEmployerError::Port(PortError::StorageFull(secret.into()))),
+            ApiError::Employer(EmployerError::Port(PortError::StorageFull(secret.into()))),
             ApiError::Unavailable(secret.into()),
             ApiError::BodyBroken(secret.into()),
         ] {

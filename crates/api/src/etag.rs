@@ -35,7 +35,21 @@ impl ETags {
             return Precondition::None;
         }
         let tags = tags(value).unwrap_or_default();
-        Precondition::VersionIn(tags.into_iter().filter_map(|tag| self.version(tag)).collect())
+        let strong = tags.into_iter().filter(|tag| !tag.weak);
+        Precondition::VersionIn(strong.filter_map(|tag| self.version(tag)).collect())
+    }
+
+    /// What the value of `If-None-Match` demands. It is compared weakly: a weak tag matches, too. A
+    /// malformed value matches nothing.
+    #[must_use]
+    pub fn if_none_match(&self, value: Option<&[u8]>) -> Precondition {
+        let Some(value) = value else { return Precondition::None };
+        // Of an employer that is there, no version will do.
+        if value.trim_ascii() == b"*" {
+            return Precondition::VersionIn(Vec::new());
+        }
+        let tags = tags(value).unwrap_or_default();
+        Precondition::VersionNotIn(tags.into_iter().filter_map(|tag| self.version(tag)).collect())
     }
 
     fn version(&self, tag: Tag<'_>) -> Option<Version> {
@@ -43,7 +57,7 @@ impl ETags {
         let version = Version(version.parse().ok()?);
         // What we would not write ourselves, such as `+1`, is none of ours.
         let ours = self.tag(version);
-        (!tag.weak && ours.as_bytes().get(1..ours.len() - 1) == Some(tag.opaque)).then_some(version)
+        (ours.as_bytes().get(1..ours.len() - 1) == Some(tag.opaque)).then_some(version)
     }
 }
 
@@ -105,6 +119,18 @@ mod tests {
     fn any_and_no_if_match_demand_nothing() {
         assert_eq!(if_match(" * "), Precondition::None);
         assert_eq!(ETags::new("http://a").if_match(None), Precondition::None);
+    }
+
+    #[test]
+    fn if_none_match_takes_weak_tags_and_any() {
+        let tags = ETags::new("http://a");
+        let value = format!("W/{}, \"x\", {}", tags.tag(Version(1)), tags.tag(Version(2)));
+        let none_of =
+            |versions: &[i64]| Precondition::VersionNotIn(versions.iter().copied().map(Version).collect());
+        assert_eq!(tags.if_none_match(Some(value.as_bytes())), none_of(&[1, 2]));
+        assert_eq!(tags.if_none_match(Some(b"garbage")), none_of(&[]));
+        assert_eq!(tags.if_none_match(Some(b" * ")), versions(&[]));
+        assert_eq!(tags.if_none_match(None), Precondition::None);
     }
 
     #[test]

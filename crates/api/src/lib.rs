@@ -15,6 +15,7 @@ pub mod error;
 pub mod etag;
 pub mod guard;
 pub mod logging;
+pub mod parameters;
 pub mod readiness;
 pub mod representation;
 pub mod routes;

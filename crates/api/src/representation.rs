@@ -4,14 +4,17 @@ use actix_web::HttpResponse;
 use actix_web::http::header;
 use chrono::{DateTime, SecondsFormat, Utc};
 use portfolio_domain::employer::{Description, Employer};
+use portfolio_domain::employer_list::{EmployerPage, Page};
 use portfolio_domain::image::{Image, MediaPath, Thumbnail};
 use serde::Serialize;
 
 use crate::etag::ETags;
+use crate::parameters::Parameters;
 
 /// Writes answers that show `PUBLIC_URL`.
 #[derive(Debug, Clone)]
 pub struct Representation {
+    public_url: String,
     media_url: String,
     /// The tags that go with the answers.
     pub etags: ETags,
@@ -21,7 +24,11 @@ impl Representation {
     /// Answers whose links start with `public_url`, which has no slash at its end.
     #[must_use]
     pub fn new(public_url: &str) -> Self {
-        Self { media_url: format!("{public_url}/media/"), etags: ETags::new(public_url) }
+        Self {
+            public_url: public_url.to_owned(),
+            media_url: format!("{public_url}/media/"),
+            etags: ETags::new(public_url),
+        }
     }
 
     /// 200 with an employer and its tag.
@@ -30,6 +37,42 @@ impl Representation {
         HttpResponse::Ok()
             .insert_header((header::ETAG, self.etags.tag(employer.version)))
             .json(self.employer_json(employer))
+    }
+
+    /// 201 with an employer that was added, its tag and its address.
+    #[must_use]
+    pub fn created(&self, employer: &Employer) -> HttpResponse {
+        let address = format!("{}/api/portfolios/employers/{}", self.public_url, employer.id);
+        HttpResponse::Created()
+            .insert_header((header::ETAG, self.etags.tag(employer.version)))
+            .insert_header((header::LOCATION, address))
+            .json(self.employer_json(employer))
+    }
+
+    /// 304: the client has this version already.
+    #[must_use]
+    pub fn not_modified(&self, employer: &Employer) -> HttpResponse {
+        HttpResponse::NotModified().insert_header((header::ETAG, self.etags.tag(employer.version))).finish()
+    }
+
+    /// 200 with a page of a list that was asked for at `path` with these parameters.
+    #[must_use]
+    pub fn employers(
+        &self,
+        path: &str,
+        parameters: &Parameters,
+        page: Page,
+        found: &EmployerPage,
+    ) -> HttpResponse {
+        let Page { limit, offset } = page;
+        let link = |offset: u64| format!("{}{path}?{}", self.public_url, parameters.for_page(limit, offset));
+        let next = offset.saturating_add(u64::from(limit));
+        HttpResponse::Ok().json(EmployersJson {
+            count: found.count,
+            next: (next < found.count).then(|| link(next)),
+            previous: (offset > 0).then(|| link(offset.saturating_sub(u64::from(limit)))),
+            results: found.employers.iter().map(|employer| self.employer_json(employer)).collect(),
+        })
     }
 
     fn employer_json<'a>(&self, employer: &'a Employer) -> EmployerJson<'a> {
@@ -70,6 +113,14 @@ impl Representation {
 /// UTC, six fractional digits, `Z`.
 fn timestamp(time: DateTime<Utc>) -> String {
     time.to_rfc3339_opts(SecondsFormat::Micros, true)
+}
+
+#[derive(Debug, Serialize)]
+struct EmployersJson<'a> {
+    count: u64,
+    next: Option<String>,
+    previous: Option<String>,
+    results: Vec<EmployerJson<'a>>,
 }
 
 #[derive(Debug, Serialize)]

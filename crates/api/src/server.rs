@@ -9,7 +9,9 @@ use actix_web::{App, HttpServer, web};
 use anyhow::Context as _;
 use portfolio_adapters::migrations::MigrateError;
 use portfolio_domain::access::Authorizer;
-use portfolio_domain::use_cases::PatchEmployer;
+use portfolio_domain::use_cases::{
+    CreateEmployer, DeleteEmployer, GetEmployer, ListEmployers, PatchEmployer,
+};
 use socket2::{Domain, Socket, Type};
 use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::oneshot;
@@ -37,6 +39,10 @@ pub async fn serve(config: ServeConfig) -> anyhow::Result<()> {
     let readiness = Arc::new(Readiness::new(vec![storage.probe.clone(), media]));
     let service = web::Data::new(Service {
         authorizer: Authorizer::new(storage.access.clone(), composition::clock()),
+        list_employers: ListEmployers::new(storage.employers.clone()),
+        get_employer: GetEmployer::new(storage.employers.clone()),
+        create_employer: CreateEmployer::new(storage.employers.clone(), composition::clock()),
+        delete_employer: DeleteEmployer::new(storage.employers.clone()),
         patch_employer: PatchEmployer::new(storage.employers.clone(), composition::clock()),
         readiness: readiness.clone(),
         representation: Representation::new(&public_url),

@@ -5,7 +5,9 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use portfolio_domain::access::Authorizer;
-use portfolio_domain::use_cases::PatchEmployer;
+use portfolio_domain::use_cases::{
+    CreateEmployer, DeleteEmployer, GetEmployer, ListEmployers, PatchEmployer,
+};
 use tokio::time::timeout;
 
 use crate::error::ApiError;
@@ -16,6 +18,14 @@ use crate::representation::Representation;
 pub struct Service {
     /// The access rule.
     pub authorizer: Authorizer,
+    /// The use case behind `GET /api/portfolios/employers`.
+    pub list_employers: ListEmployers,
+    /// The use case behind `GET /api/portfolios/employers/:id`.
+    pub get_employer: GetEmployer,
+    /// The use case behind `POST /api/portfolios/employers`.
+    pub create_employer: CreateEmployer,
+    /// The use case behind `DELETE /api/portfolios/employers/:id`.
+    pub delete_employer: DeleteEmployer,
     /// The use case behind `PATCH /api/portfolios/employers/:id`.
     pub patch_employer: PatchEmployer,
     /// Whether it can do its work.

@@ -17,12 +17,36 @@ pub trait Action: Send + Sync + 'static {
     const PERMISSION: Permission;
 }
 
+/// Adding an employer.
+#[derive(Debug, Clone, Copy)]
+pub struct CreateEmployer;
+
+impl Action for CreateEmployer {
+    const PERMISSION: Permission = Permission::CreateEmployers;
+}
+
+/// Seeing employers.
+#[derive(Debug, Clone, Copy)]
+pub struct ViewEmployers;
+
+impl Action for ViewEmployers {
+    const PERMISSION: Permission = Permission::ViewEmployers;
+}
+
 /// Changing an employer.
 #[derive(Debug, Clone, Copy)]
 pub struct ChangeEmployer;
 
 impl Action for ChangeEmployer {
     const PERMISSION: Permission = Permission::ChangeEmployers;
+}
+
+/// Removing an employer.
+#[derive(Debug, Clone, Copy)]
+pub struct DeleteEmployer;
+
+impl Action for DeleteEmployer {
+    const PERMISSION: Permission = Permission::DeleteEmployers;
 }
 
 /// A user who was recognised by a key.

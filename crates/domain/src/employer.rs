@@ -45,8 +45,8 @@ pub fn decimal(text: &str) -> Option<&str> {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct Version(pub i64);
 
-/// What a client demands of the version an employer has when its change is applied
-/// (`If-Match`, RFC 9110 section 13.1.1).
+/// What a client demands of the version an employer has when its request is applied (`If-Match` and
+/// `If-None-Match`, RFC 9110 section 13.1).
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub enum Precondition {
     /// Any version will do.
@@ -54,6 +54,8 @@ pub enum Precondition {
     None,
     /// Only one of these will do; with none of them, nothing does.
     VersionIn(Vec<Version>),
+    /// Any will do but these.
+    VersionNotIn(Vec<Version>),
 }
 
 impl Precondition {
@@ -63,6 +65,23 @@ impl Precondition {
         match self {
             Self::None => true,
             Self::VersionIn(versions) => versions.contains(&version),
+            Self::VersionNotIn(versions) => !versions.contains(&version),
+        }
+    }
+
+    /// What both demand.
+    #[must_use]
+    pub fn and(self, other: Self) -> Self {
+        match (self, other) {
+            (Self::None, one) | (one, Self::None) => one,
+            (Self::VersionIn(mut versions), other) | (other, Self::VersionIn(mut versions)) => {
+                versions.retain(|version| other.holds_for(*version));
+                Self::VersionIn(versions)
+            }
+            (Self::VersionNotIn(mut versions), Self::VersionNotIn(others)) => {
+                versions.extend(others);
+                Self::VersionNotIn(versions)
+            }
         }
     }
 }
@@ -185,6 +204,27 @@ mod tests {
     use rstest::rstest;
 
     use super::*;
+
+    #[test]
+    fn two_preconditions_hold_together_where_each_does() {
+        let versions = |list: &[i64]| list.iter().copied().map(Version).collect::<Vec<_>>();
+        let all = [
+            Precondition::None,
+            Precondition::VersionIn(versions(&[1, 2])),
+            Precondition::VersionIn(versions(&[2, 3])),
+            Precondition::VersionNotIn(versions(&[2])),
+            Precondition::VersionNotIn(versions(&[3, 4])),
+        ];
+        for one in &all {
+            for other in &all {
+                let both = one.clone().and(other.clone());
+                for version in versions(&[1, 2, 3, 4]) {
+                    let each = one.holds_for(version) && other.holds_for(version);
+                    assert_eq!(both.holds_for(version), each, "{one:?} and {other:?}, {version:?}");
+                }
+            }
+        }
+    }
 
     #[rstest]
     #[case::plain("Apple", "Apple")]

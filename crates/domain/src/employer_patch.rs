@@ -72,6 +72,17 @@ impl EmployerPatch {
     }
 }
 
+/// An employer that is to be added, right in itself; only the database knows whether it can be.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct NewEmployer {
+    /// Its name.
+    pub name: EmployerName,
+    /// Its image, if it gets one.
+    pub image: Option<ImageId>,
+    /// Its description, if it gets one.
+    pub description: Option<Description>,
+}
+
 impl EmployerDraft {
     /// Judges every member: the members that are right, and what is wrong with the others.
     #[must_use]

@@ -29,6 +29,8 @@ pub enum ValueKind {
 /// One thing that is wrong with one member.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub enum FieldError {
+    /// It is not there, and must be.
+    Required,
     /// It is null, and may not be.
     Null,
     /// Nothing of it can be seen.

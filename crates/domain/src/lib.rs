@@ -7,11 +7,13 @@
 
 pub mod access;
 pub mod employer;
+pub mod employer_list;
 pub mod employer_patch;
 pub mod field_error;
 pub mod image;
 pub mod permission;
 pub mod ports;
+pub mod search;
 pub mod staff;
 pub mod token;
 pub mod use_cases;

@@ -4,14 +4,16 @@ use diesel::dsl::exists;
 use diesel::pg::PgConnection;
 use diesel::prelude::*;
 use diesel::result::{DatabaseErrorKind, Error as DieselError};
-use portfolio_domain::employer::{Employer, EmployerId, Precondition, Version};
-use portfolio_domain::employer_patch::EmployerPatch;
+use portfolio_domain::employer::{Description, Employer, EmployerId, Precondition, Version};
+use portfolio_domain::employer_list::{EmployerPage, EmployerQuery};
+use portfolio_domain::employer_patch::{EmployerPatch, NewEmployer};
 use portfolio_domain::ports::{Diagnosis, EmployerRepository, PortError};
+use portfolio_domain::search::SearchKey;
 
-use super::PostgresDatabase;
 use super::patch_statement::PatchStatement;
-use super::schema::{employers, images, thumbnails};
-use crate::rows::{self, EmployerJoin};
+use super::schema::{EMPLOYER, IMAGE, THUMBNAIL, employers, images, thumbnails};
+use super::{PostgresDatabase, list, search_keys};
+use crate::rows::{self, EmployerJoin, Time};
 
 /// Employers in PostgreSQL.
 #[derive(Clone)]
@@ -33,6 +35,26 @@ impl EmployerRepository for PostgresEmployerRepository {
         self.database.read(move |connection| find(connection, id)).await
     }
 
+    async fn list(&self, query: &EmployerQuery) -> Result<EmployerPage, PortError> {
+        let searches = !query.filter.search.words().is_empty();
+        if searches && self.database.read(search_keys::are_missing).await? {
+            self.database.write(search_keys::fill).await?;
+        }
+        let query = query.clone();
+        self.database.read(move |connection| list::page(connection, &query)).await
+    }
+
+    async fn create(&self, new: &NewEmployer, now: DateTime<Utc>) -> Result<Option<Employer>, PortError> {
+        let new = new.clone();
+        let job = move |connection: &mut PgConnection| {
+            connection.transaction(|connection| match insert(connection, &new, now)? {
+                Some(id) => find(connection, id),
+                None => Ok(None),
+            })
+        };
+        self.database.write(move |connection| refused_is_none(job(connection))).await
+    }
+
     async fn patch(
         &self,
         id: EmployerId,
@@ -43,12 +65,8 @@ impl EmployerRepository for PostgresEmployerRepository {
         let (patch, precondition) = (patch.clone(), precondition.clone());
         let job = move |connection: &mut PgConnection| {
             let statement = PatchStatement::new(id, &patch, &precondition, now);
-            let rows = match run(connection, &statement) {
-                Err(DieselError::DatabaseError(
-                    DatabaseErrorKind::UniqueViolation | DatabaseErrorKind::ForeignKeyViolation,
-                    _,
-                )) => return Ok(None),
-                rows => rows?,
+            let Some(rows) = refused_is_none(run(connection, &statement).map(Some))? else {
+                return Ok(None);
             };
             // The image may have been added while the statement waited for its row: the foreign key
             // sees it then, the statement's own snapshot does not.
@@ -60,19 +78,43 @@ impl EmployerRepository for PostgresEmployerRepository {
         self.database.write(job).await
     }
 
-    async fn diagnose(&self, id: EmployerId, patch: &EmployerPatch) -> Result<Diagnosis, PortError> {
+    async fn delete(&self, id: EmployerId, precondition: &Precondition) -> Result<bool, PortError> {
+        let precondition = precondition.clone();
+        let job = move |connection: &mut PgConnection| {
+            let employer = employers::table.filter(employers::id.eq(id.0));
+            let deleted = match &precondition {
+                Precondition::None => diesel::delete(employer).execute(connection),
+                Precondition::VersionIn(versions) => diesel::delete(employer)
+                    .filter(employers::version.eq_any(versions.iter().map(|version| version.0)))
+                    .execute(connection),
+                Precondition::VersionNotIn(versions) => diesel::delete(employer)
+                    .filter(employers::version.ne_all(versions.iter().map(|version| version.0)))
+                    .execute(connection),
+            };
+            deleted.map(|rows| rows > 0)
+        };
+        self.database.write(job).await
+    }
+
+    async fn diagnose(&self, id: Option<EmployerId>, patch: &EmployerPatch) -> Result<Diagnosis, PortError> {
+        let id = id.map(|id| id.0);
         let name = patch.name.as_ref().map(|name| name.as_str().to_owned());
         let image = patch.image.value().map(|image| image.0);
         let job = move |connection: &mut PgConnection| {
-            // Compared with NULL, nothing is equal: a patch that sets no name finds none.
-            let namesake =
-                employers::table.filter(employers::name.nullable().eq(&name)).filter(employers::id.ne(id.0));
-            let (version, name_taken, image_there): (Option<i64>, bool, bool) = diesel::select((
-                employers::table.filter(employers::id.eq(id.0)).select(employers::version).single_value(),
-                exists(namesake),
+            // Compared with NULL, nothing is equal: where none is wanted, none is found.
+            let (version, namesake, image_there): (Option<i64>, Option<i64>, bool) = diesel::select((
+                employers::table
+                    .filter(employers::id.nullable().eq(id))
+                    .select(employers::version)
+                    .single_value(),
+                employers::table
+                    .filter(employers::name.nullable().eq(&name))
+                    .select(employers::id)
+                    .single_value(),
                 exists(images::table.filter(images::id.nullable().eq(image))),
             ))
             .get_result(connection)?;
+            let name_taken = namesake.is_some() && namesake != id;
             let image_unknown = image.is_some() && !image_there;
             Ok(Diagnosis { version: version.map(Version), name_taken, image_unknown })
         };
@@ -94,21 +136,45 @@ fn run(connection: &mut PgConnection, statement: &PatchStatement<'_>) -> QueryRe
     statement.load(connection)
 }
 
+/// A change that a constraint forbids is none.
+fn refused_is_none<T>(done: QueryResult<Option<T>>) -> QueryResult<Option<T>> {
+    match done {
+        Err(DieselError::DatabaseError(
+            DatabaseErrorKind::UniqueViolation | DatabaseErrorKind::ForeignKeyViolation,
+            _,
+        )) => Ok(None),
+        done => done,
+    }
+}
+
+/// Stores an employer; `None` when the name is taken.
+fn insert(
+    connection: &mut PgConnection,
+    new: &NewEmployer,
+    now: DateTime<Utc>,
+) -> QueryResult<Option<EmployerId>> {
+    diesel::insert_into(employers::table)
+        .values((
+            employers::name.eq(new.name.as_str()),
+            employers::search_key.eq(SearchKey::of(new.name.as_str()).as_str()),
+            employers::image_id.eq(new.image.map(|image| image.0)),
+            employers::description.eq(new.description.as_ref().map(Description::as_str)),
+            employers::created_at.eq(Time(now)),
+            employers::updated_at.eq(Time(now)),
+        ))
+        .on_conflict(employers::name)
+        .do_nothing()
+        .returning(employers::id)
+        .get_result(connection)
+        .optional()
+        .map(|id| id.map(EmployerId))
+}
+
 fn find(connection: &mut PgConnection, id: EmployerId) -> QueryResult<Option<Employer>> {
-    let image = (
-        images::id,
-        images::name,
-        images::path,
-        images::size_bytes,
-        images::width,
-        images::height,
-        images::mode,
-    );
-    let thumbnail = (thumbnails::id, thumbnails::path, thumbnails::box_side);
     let rows = employers::table
         .left_join(images::table.left_join(thumbnails::table))
         .filter(employers::id.eq(id.0))
-        .select((employers::all_columns, image.nullable(), thumbnail.nullable()))
+        .select((EMPLOYER, IMAGE.nullable(), THUMBNAIL.nullable()))
         .load(connection)?;
     rows::employer(rows)
 }

@@ -3,8 +3,10 @@
 mod access_control;
 mod demo_repository;
 mod employer_repository;
+mod list;
 mod patch_statement;
 mod schema;
+mod search_keys;
 mod staff_repository;
 mod token_repository;
 
@@ -108,8 +110,12 @@ const MIGRATION_LOCK: &str = "SELECT pg_advisory_lock(4223001)";
 pub fn pending_migrations(url: &PostgresUrl) -> Result<Vec<String>, MigrateError> {
     let mut connection = connect_for_migrations(url)?;
     let pending = applied(&mut connection).and_then(|applied| {
-        migrations::pending::<Pg>(&migrations::POSTGRES, &applied)
-            .map_err(|error| DieselError::QueryBuilderError(error.into()))
+        let pending = migrations::pending::<Pg>(&migrations::POSTGRES, &applied)
+            .map_err(|error| DieselError::QueryBuilderError(error.into()))?;
+        if pending.is_empty() && search_keys::are_missing(&mut connection)? {
+            return Ok(vec![migrations::SEARCH_KEYS.to_owned()]);
+        }
+        Ok(pending)
     });
     pending.map_err(|error| told_apart(&mut connection, MigrateError::Failed(one_line(&error))))
 }
@@ -127,6 +133,11 @@ pub fn migrate(url: &PostgresUrl) -> Result<Vec<String>, MigrateError> {
         .batch_execute(MIGRATION_LOCK)
         .map_err(|error| MigrateError::Failed(one_line(&error)))
         .and_then(|()| migrations::apply::<Pg>(&mut connection, migrations::POSTGRES))
+        .and_then(|applied| {
+            search_keys::fill(&mut connection)
+                .map(|()| applied)
+                .map_err(|error| MigrateError::Failed(one_line(&error)))
+        })
         .map_err(|error| told_apart(&mut connection, error))
 }
 

@@ -9,8 +9,9 @@ use diesel::pg::{Pg, PgConnection};
 use diesel::prelude::*;
 use diesel::query_builder::{AstPass, Query, QueryFragment, QueryId};
 use diesel::sql_types::{Array, BigInt, Bool, Integer, Nullable, Text, Timestamptz};
-use portfolio_domain::employer::{Description, EmployerId, EmployerName, Precondition};
+use portfolio_domain::employer::{Description, EmployerId, EmployerName, Precondition, Version};
 use portfolio_domain::employer_patch::EmployerPatch;
+use portfolio_domain::search::SearchKey;
 
 use crate::rows::Time;
 
@@ -18,6 +19,7 @@ use crate::rows::Time;
 #[derive(Debug)]
 pub(super) struct PatchStatement<'a> {
     name: Option<&'a str>,
+    search_key: Option<String>,
     sets_image: bool,
     image: Option<i64>,
     sets_description: bool,
@@ -25,6 +27,7 @@ pub(super) struct PatchStatement<'a> {
     now: Time,
     id: i64,
     versions: Option<Vec<i64>>,
+    other_versions: Vec<i64>,
 }
 
 impl<'a> PatchStatement<'a> {
@@ -34,18 +37,23 @@ impl<'a> PatchStatement<'a> {
         precondition: &Precondition,
         now: DateTime<Utc>,
     ) -> Self {
+        let numbers = |versions: &[Version]| versions.iter().map(|version| version.0).collect();
+        let (versions, other_versions) = match precondition {
+            Precondition::None => (None, Vec::new()),
+            Precondition::VersionIn(versions) => (Some(numbers(versions)), Vec::new()),
+            Precondition::VersionNotIn(versions) => (None, numbers(versions)),
+        };
         Self {
             name: patch.name.as_ref().map(EmployerName::as_str),
+            search_key: patch.name.as_ref().map(|name| SearchKey::of(name.as_str()).as_str().to_owned()),
             sets_image: !patch.image.is_keep(),
             image: patch.image.value().map(|image| image.0),
             sets_description: !patch.description.is_keep(),
             description: patch.description.value().map(Description::as_str),
             now: Time(now),
             id: id.0,
-            versions: match precondition {
-                Precondition::None => None,
-                Precondition::VersionIn(versions) => Some(versions.iter().map(|version| version.0).collect()),
-            },
+            versions,
+            other_versions,
         }
     }
 }
@@ -54,7 +62,9 @@ impl QueryFragment<Pg> for PatchStatement<'_> {
     fn walk_ast<'b>(&'b self, mut out: AstPass<'_, 'b, Pg>) -> QueryResult<()> {
         out.push_sql("WITH changed AS (UPDATE employers SET name = COALESCE(");
         out.push_bind_param::<Nullable<Text>, _>(&self.name)?;
-        out.push_sql(", name), image_id = CASE WHEN ");
+        out.push_sql(", name), search_key = COALESCE(");
+        out.push_bind_param::<Nullable<Text>, _>(&self.search_key)?;
+        out.push_sql(", search_key), image_id = CASE WHEN ");
         out.push_bind_param::<Bool, _>(&self.sets_image)?;
         out.push_sql(" THEN ");
         out.push_bind_param::<Nullable<BigInt>, _>(&self.image)?;
@@ -69,8 +79,10 @@ impl QueryFragment<Pg> for PatchStatement<'_> {
         out.push_bind_param::<BigInt, _>(&self.id)?;
         out.push_sql(" AND version = ANY (COALESCE(");
         out.push_bind_param::<Nullable<Array<BigInt>>, _>(&self.versions)?;
+        out.push_sql(", ARRAY[version])) AND version <> ALL (");
+        out.push_bind_param::<Array<BigInt>, _>(&self.other_versions)?;
         out.push_sql(
-            ", ARRAY[version])) RETURNING *) \
+            ") RETURNING *) \
              SELECT c.id, c.name, c.image_id, c.description, c.created_at, c.updated_at, c.version, \
              i.id, i.name, i.path, i.size_bytes, i.width, i.height, i.mode, t.id, t.path, t.box_side \
              FROM changed c LEFT JOIN images i ON i.id = c.image_id \

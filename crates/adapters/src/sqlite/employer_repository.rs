@@ -6,11 +6,13 @@ use diesel::result::{DatabaseErrorKind, Error as DieselError};
 use diesel::sql_types::BigInt;
 use diesel::sqlite::SqliteConnection;
 use portfolio_domain::employer::{Description, Employer, EmployerId, EmployerName, Precondition, Version};
-use portfolio_domain::employer_patch::EmployerPatch;
+use portfolio_domain::employer_list::{EmployerPage, EmployerQuery};
+use portfolio_domain::employer_patch::{EmployerPatch, NewEmployer};
 use portfolio_domain::ports::{Diagnosis, EmployerRepository, PortError};
+use portfolio_domain::search::SearchKey;
 
-use super::SqliteDatabase;
-use super::schema::{employers, images, thumbnails};
+use super::schema::{EMPLOYER, IMAGE, THUMBNAIL, employers, images, thumbnails};
+use super::{SqliteDatabase, list, search_keys};
 use crate::rows::{self, Time};
 
 /// Employers in SQLite.
@@ -40,6 +42,26 @@ impl EmployerRepository for SqliteEmployerRepository {
         self.database.readers.read(move |connection| find(connection, id)).await
     }
 
+    async fn list(&self, query: &EmployerQuery) -> Result<EmployerPage, PortError> {
+        let searches = !query.filter.search.words().is_empty();
+        if searches && self.database.readers.read(search_keys::are_missing).await? {
+            self.database.writer.write(search_keys::fill).await?;
+        }
+        let query = query.clone();
+        self.database.readers.read(move |connection| list::page(connection, &query)).await
+    }
+
+    async fn create(&self, new: &NewEmployer, now: DateTime<Utc>) -> Result<Option<Employer>, PortError> {
+        let new = new.clone();
+        let job = move |connection: &mut SqliteConnection| {
+            connection.immediate_transaction(|connection| match insert(connection, &new, now)? {
+                Some(id) => find(connection, id),
+                None => Ok(None),
+            })
+        };
+        self.database.writer.write(move |connection| refused_is_none(job(connection))).await
+    }
+
     async fn patch(
         &self,
         id: EmployerId,
@@ -57,29 +79,46 @@ impl EmployerRepository for SqliteEmployerRepository {
                 }
             })
         };
-        let job = move |connection: &mut SqliteConnection| match job(connection) {
-            Err(DieselError::DatabaseError(
-                DatabaseErrorKind::UniqueViolation | DatabaseErrorKind::ForeignKeyViolation,
-                _,
-            )) => Ok(None),
-            patched => patched,
+        self.database.writer.write(move |connection| refused_is_none(job(connection))).await
+    }
+
+    async fn delete(&self, id: EmployerId, precondition: &Precondition) -> Result<bool, PortError> {
+        let precondition = precondition.clone();
+        let job = move |connection: &mut SqliteConnection| {
+            let employer = employers::table.filter(employers::id.eq(id.0));
+            let deleted = match &precondition {
+                Precondition::None => diesel::delete(employer).execute(connection),
+                Precondition::VersionIn(versions) => diesel::delete(employer)
+                    .filter(employers::version.eq_any(versions.iter().map(|version| version.0)))
+                    .execute(connection),
+                Precondition::VersionNotIn(versions) => diesel::delete(employer)
+                    .filter(employers::version.ne_all(versions.iter().map(|version| version.0)))
+                    .execute(connection),
+            };
+            deleted.map(|rows| rows > 0)
         };
         self.database.writer.write(job).await
     }
 
-    async fn diagnose(&self, id: EmployerId, patch: &EmployerPatch) -> Result<Diagnosis, PortError> {
+    async fn diagnose(&self, id: Option<EmployerId>, patch: &EmployerPatch) -> Result<Diagnosis, PortError> {
+        let id = id.map(|id| id.0);
         let name = patch.name.as_ref().map(|name| name.as_str().to_owned());
         let image = patch.image.value().map(|image| image.0);
         let job = move |connection: &mut SqliteConnection| {
-            // Compared with NULL, nothing is equal: a patch that sets no name finds none.
-            let namesake =
-                employers::table.filter(employers::name.nullable().eq(&name)).filter(employers::id.ne(id.0));
-            let (version, name_taken, image_there): (Option<i64>, bool, bool) = diesel::select((
-                employers::table.filter(employers::id.eq(id.0)).select(employers::version).single_value(),
-                exists(namesake),
+            // Compared with NULL, nothing is equal: where none is wanted, none is found.
+            let (version, namesake, image_there): (Option<i64>, Option<i64>, bool) = diesel::select((
+                employers::table
+                    .filter(employers::id.nullable().eq(id))
+                    .select(employers::version)
+                    .single_value(),
+                employers::table
+                    .filter(employers::name.nullable().eq(&name))
+                    .select(employers::id)
+                    .single_value(),
                 exists(images::table.filter(images::id.nullable().eq(image))),
             ))
             .get_result(connection)?;
+            let name_taken = namesake.is_some() && namesake != id;
             let image_unknown = image.is_some() && !image_there;
             Ok(Diagnosis { version: version.map(Version), name_taken, image_unknown })
         };
@@ -96,6 +135,10 @@ fn update(
 ) -> QueryResult<usize> {
     let named = (
         patch.name.as_ref().map(|name| employers::name.eq(EmployerName::as_str(name))),
+        patch
+            .name
+            .as_ref()
+            .map(|name| employers::search_key.eq(SearchKey::of(name.as_str()).as_str().to_owned())),
         (!patch.image.is_keep()).then(|| employers::image_id.eq(patch.image.value().map(|image| image.0))),
         (!patch.description.is_keep())
             .then(|| employers::description.eq(patch.description.value().map(Description::as_str))),
@@ -111,24 +154,52 @@ fn update(
             .filter(employers::version.eq_any(versions.iter().map(|version| version.0)))
             .set((named, always))
             .execute(connection),
+        Precondition::VersionNotIn(versions) => diesel::update(employer)
+            .filter(employers::version.ne_all(versions.iter().map(|version| version.0)))
+            .set((named, always))
+            .execute(connection),
     }
 }
 
+/// A change that a constraint forbids is none.
+fn refused_is_none<T>(done: QueryResult<Option<T>>) -> QueryResult<Option<T>> {
+    match done {
+        Err(DieselError::DatabaseError(
+            DatabaseErrorKind::UniqueViolation | DatabaseErrorKind::ForeignKeyViolation,
+            _,
+        )) => Ok(None),
+        done => done,
+    }
+}
+
+/// Stores an employer; `None` when the name is taken.
+fn insert(
+    connection: &mut SqliteConnection,
+    new: &NewEmployer,
+    now: DateTime<Utc>,
+) -> QueryResult<Option<EmployerId>> {
+    diesel::insert_into(employers::table)
+        .values((
+            employers::name.eq(new.name.as_str()),
+            employers::search_key.eq(SearchKey::of(new.name.as_str()).as_str()),
+            employers::image_id.eq(new.image.map(|image| image.0)),
+            employers::description.eq(new.description.as_ref().map(Description::as_str)),
+            employers::created_at.eq(Time(now)),
+            employers::updated_at.eq(Time(now)),
+        ))
+        .on_conflict(employers::name)
+        .do_nothing()
+        .returning(employers::id)
+        .get_result(connection)
+        .optional()
+        .map(|id| id.map(EmployerId))
+}
+
 fn find(connection: &mut SqliteConnection, id: EmployerId) -> QueryResult<Option<Employer>> {
-    let image = (
-        images::id,
-        images::name,
-        images::path,
-        images::size_bytes,
-        images::width,
-        images::height,
-        images::mode,
-    );
-    let thumbnail = (thumbnails::id, thumbnails::path, thumbnails::box_side);
     let rows = employers::table
         .left_join(images::table.left_join(thumbnails::table))
         .filter(employers::id.eq(id.0))
-        .select((employers::all_columns, image.nullable(), thumbnail.nullable()))
+        .select((EMPLOYER, IMAGE.nullable(), THUMBNAIL.nullable()))
         .load(connection)?;
     rows::employer(rows)
 }

@@ -6,7 +6,9 @@
 mod access_control;
 mod demo_repository;
 mod employer_repository;
+mod list;
 mod schema;
+mod search_keys;
 mod staff_repository;
 mod token_repository;
 
@@ -155,13 +157,17 @@ impl Probe for SqliteDatabase {
 ///
 /// [`MigrateError`] when they can't be listed.
 pub fn pending_migrations(path: &Path) -> Result<Vec<String>, MigrateError> {
-    let applied = if path.exists() {
-        applied(&mut connect_for_migrations(path)?)
-            .map_err(|error| MigrateError::Refused(one_line(&error)))?
-    } else {
-        Vec::new()
-    };
-    migrations::pending::<SqliteBackend>(&migrations::SQLITE, &applied)
+    if !path.exists() {
+        return migrations::pending::<SqliteBackend>(&migrations::SQLITE, &[]);
+    }
+    let refused = |error| MigrateError::Refused(one_line(&error));
+    let mut connection = connect_for_migrations(path)?;
+    let applied = applied(&mut connection).map_err(refused)?;
+    let pending = migrations::pending::<SqliteBackend>(&migrations::SQLITE, &applied)?;
+    if pending.is_empty() && search_keys::are_missing(&mut connection).map_err(refused)? {
+        return Ok(vec![migrations::SEARCH_KEYS.to_owned()]);
+    }
+    Ok(pending)
 }
 
 /// Applies the pending migrations, all of them in one transaction that no other process enters.
@@ -175,7 +181,7 @@ pub fn migrate(path: &Path) -> Result<Vec<String>, MigrateError> {
     let mut outcome = Ok(Vec::new());
     let done = connection.exclusive_transaction(|connection| {
         outcome = migrations::apply::<SqliteBackend>(connection, migrations::SQLITE);
-        if outcome.is_ok() { Ok(()) } else { Err(DieselError::RollbackTransaction) }
+        if outcome.is_ok() { search_keys::fill(connection) } else { Err(DieselError::RollbackTransaction) }
     });
     match done {
         Ok(()) | Err(DieselError::RollbackTransaction) => outcome,

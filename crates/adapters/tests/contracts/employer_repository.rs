@@ -231,7 +231,7 @@ async fn a_diagnosis_tells_all_that_stands_in_the_way_and_changes_nothing(
     #[case] (version, name_taken, image_unknown): (Option<i64>, bool, bool),
 ) {
     let fixture = Fixture::with_fruit(kind).await;
-    let diagnosis = fixture.ports.employers.diagnose(EmployerId(id), &patch).await.unwrap();
+    let diagnosis = fixture.ports.employers.diagnose(Some(EmployerId(id)), &patch).await.unwrap();
     assert_eq!(diagnosis, Diagnosis { version: version.map(Version), name_taken, image_unknown });
     assert_eq!(fixture.find(4).await, Some(apple()));
     assert_eq!(fixture.find(5).await, Some(pear()));
@@ -243,7 +243,8 @@ async fn a_diagnosis_is_of_the_version_as_it_is(#[values(Kind::Sqlite, Kind::Pos
     let fixture = Fixture::with_fruit(kind).await;
     for version in 2..5 {
         fixture.patch(4, &describe("again")).await.unwrap();
-        let diagnosis = fixture.ports.employers.diagnose(EmployerId(4), &EmployerPatch::default()).await;
+        let diagnosis =
+            fixture.ports.employers.diagnose(Some(EmployerId(4)), &EmployerPatch::default()).await;
         assert_eq!(diagnosis.unwrap().version, Some(Version(version)));
     }
 }
@@ -278,7 +279,7 @@ async fn names_compare_by_code_point_and_are_kept_as_they_are(
     let employers = (1..).zip(LOOKALIKES).map(|(id, _)| fixtures::employer(id, &format!("no. {id}")));
     let fixture = Fixture::with(kind, vec![], employers.collect()).await;
     for (id, text) in (1..).zip(LOOKALIKES) {
-        let diagnosis = fixture.ports.employers.diagnose(EmployerId(id), &rename(text)).await.unwrap();
+        let diagnosis = fixture.ports.employers.diagnose(Some(EmployerId(id)), &rename(text)).await.unwrap();
         assert!(!diagnosis.name_taken, "{text:?}");
         let patched = fixture.patch(id, &rename(text)).await.unwrap_or_else(|| panic!("{text:?} is taken"));
         assert_eq!(patched.name.as_str(), text);
@@ -308,7 +309,7 @@ async fn the_longest_name_and_description_fit_whatever_their_characters(
     assert_eq!(employer.name.as_str(), longest(255));
     assert_eq!(employer.description.unwrap().as_str(), longest(10_000));
     // It is found among the names, too.
-    let diagnosis = fixture.ports.employers.diagnose(EmployerId(5), &patch).await.unwrap();
+    let diagnosis = fixture.ports.employers.diagnose(Some(EmployerId(5)), &patch).await.unwrap();
     assert!(diagnosis.name_taken);
 }
 

@@ -121,6 +121,11 @@ pub(crate) struct Base {
 }
 
 impl Base {
+    /// Runs statements on the database itself.
+    pub(crate) fn execute(&self, statements: &str) {
+        self.database.execute(statements);
+    }
+
     pub(crate) fn new(kind: Kind) -> Self {
         Self::of(TestDatabase::new(kind))
     }

@@ -7,6 +7,7 @@
 
 mod access_control;
 mod demo_repository;
+mod employer_list;
 mod employer_races;
 mod employer_repository;
 mod fixture;

@@ -1,19 +1,83 @@
-//! `/api/portfolios/employers` (contract, section 1).
+//! `/api/portfolios/employers` (contract, sections 1, 4 and 5).
 
 use actix_web::http::header;
 use actix_web::web::{Data, Payload, ServiceConfig};
 use actix_web::{HttpRequest, HttpResponse};
-use portfolio_domain::access::ChangeEmployer;
-use portfolio_domain::employer::EmployerId;
+use portfolio_domain::access::{ChangeEmployer, CreateEmployer, DeleteEmployer, ViewEmployers};
+use portfolio_domain::employer::{EmployerId, Precondition};
+use portfolio_domain::use_cases::EmployerError;
 
 use crate::body;
 use crate::endpoint::Endpoint;
 use crate::error::ApiError;
 use crate::guard::Guarded;
+use crate::parameters::Parameters;
 use crate::service::Service;
 
 pub(super) fn register(config: &mut ServiceConfig) {
-    Endpoint::at("/api/portfolios/employers/{id}").patch(patch).register(config);
+    Endpoint::at("/api/portfolios/employers").get(list).post(create).register(config);
+    Endpoint::at("/api/portfolios/employers/{id}").get(get).patch(patch).delete(delete).register(config);
+}
+
+/// `GET /api/portfolios/employers`.
+async fn list(
+    guarded: Guarded<ViewEmployers>,
+    service: Data<Service>,
+    request: HttpRequest,
+) -> Result<HttpResponse, ApiError> {
+    let Guarded { permitted, mut budget } = guarded;
+    let parameters = Parameters::parse(request.query_string());
+    let query = parameters.employer_query()?;
+    let found = budget.spend(service.list_employers.execute(&permitted, &query)).await?;
+    let found = found.map_err(EmployerError::from)?;
+    Ok(service.representation.employers(request.path(), &parameters, query.page, &found))
+}
+
+/// `GET /api/portfolios/employers/:id`.
+async fn get(
+    guarded: Guarded<ViewEmployers>,
+    service: Data<Service>,
+    request: HttpRequest,
+) -> Result<HttpResponse, ApiError> {
+    let Guarded { permitted, mut budget } = guarded;
+    let employer = budget.spend(service.get_employer.execute(&permitted, id(&request)?)).await??;
+    let etags = &service.representation.etags;
+    if !etags.if_match(field(&request, &header::IF_MATCH).as_deref()).holds_for(employer.version) {
+        return Err(EmployerError::PreconditionFailed.into());
+    }
+    if !etags.if_none_match(field(&request, &header::IF_NONE_MATCH).as_deref()).holds_for(employer.version) {
+        return Ok(service.representation.not_modified(&employer));
+    }
+    Ok(service.representation.employer(&employer))
+}
+
+/// `POST /api/portfolios/employers`.
+async fn create(
+    guarded: Guarded<CreateEmployer>,
+    service: Data<Service>,
+    request: HttpRequest,
+    payload: Payload,
+) -> Result<HttpResponse, ApiError> {
+    let Guarded { permitted, mut budget } = guarded;
+    let body = body::read_new(&request, payload).await?;
+    let draft = body::employer_draft(&body)?;
+    let employer = budget.spend(service.create_employer.execute(&permitted, draft)).await??;
+    tracing::debug!(caller = %permitted.caller().name, employer = %employer.id, "created");
+    Ok(service.representation.created(&employer))
+}
+
+/// `DELETE /api/portfolios/employers/:id`.
+async fn delete(
+    guarded: Guarded<DeleteEmployer>,
+    service: Data<Service>,
+    request: HttpRequest,
+) -> Result<HttpResponse, ApiError> {
+    let Guarded { permitted, mut budget } = guarded;
+    let id = id(&request)?;
+    let precondition = precondition(&service, &request);
+    budget.spend(service.delete_employer.execute(&permitted, id, &precondition)).await??;
+    tracing::debug!(caller = %permitted.caller().name, employer = %id, "deleted");
+    Ok(HttpResponse::NoContent().finish())
 }
 
 /// `PATCH /api/portfolios/employers/:id`.
@@ -26,17 +90,27 @@ async fn patch(
     let Guarded { permitted, mut budget } = guarded;
     let body = body::read_patch(&request, payload).await?;
     let draft = body::employer_draft(&body)?;
-    let id = request.match_info().get("id").and_then(EmployerId::from_decimal).ok_or(ApiError::NotFound)?;
-    let precondition = service.representation.etags.if_match(if_match(&request).as_deref());
+    let id = id(&request)?;
+    let precondition = precondition(&service, &request);
     let work = service.patch_employer.execute(&permitted, id, draft, &precondition);
     let employer = budget.spend(work).await??;
     tracing::debug!(caller = %permitted.caller().name, employer = %id, "patched");
     Ok(service.representation.employer(&employer))
 }
 
-/// `If-Match`, several lines of it joined (RFC 9110, section 5.3).
-fn if_match(request: &HttpRequest) -> Option<Vec<u8>> {
-    let lines: Vec<&[u8]> =
-        request.headers().get_all(header::IF_MATCH).map(header::HeaderValue::as_bytes).collect();
+fn id(request: &HttpRequest) -> Result<EmployerId, ApiError> {
+    request.match_info().get("id").and_then(EmployerId::from_decimal).ok_or(ApiError::NotFound)
+}
+
+/// What a change demands of the version it is applied to.
+fn precondition(service: &Service, request: &HttpRequest) -> Precondition {
+    let etags = &service.representation.etags;
+    let if_match = etags.if_match(field(request, &header::IF_MATCH).as_deref());
+    if_match.and(etags.if_none_match(field(request, &header::IF_NONE_MATCH).as_deref()))
+}
+
+/// A header field, several lines of it joined (RFC 9110, section 5.3).
+fn field(request: &HttpRequest, name: &header::HeaderName) -> Option<Vec<u8>> {
+    let lines: Vec<&[u8]> = request.headers().get_all(name).map(header::HeaderValue::as_bytes).collect();
     (!lines.is_empty()).then(|| lines.join(&b", "[..]))
 }

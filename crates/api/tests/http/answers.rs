@@ -8,14 +8,16 @@ use crate::PROGRAM;
 use crate::stage::{EMPLOYER, JSON, Stage};
 use crate::wire;
 
-/// The methods that an employer knows so far.
-const ALLOW: &str = "PATCH, OPTIONS";
+/// The methods that an employer knows.
+const ALLOW: &str = "GET, HEAD, PATCH, DELETE, OPTIONS";
+/// The methods that the list knows.
+const LIST_ALLOW: &str = "GET, HEAD, POST, OPTIONS";
 const ACCEPT_PATCH: &str = "application/json, application/merge-patch+json";
 
 #[test]
 fn another_method_on_a_known_path_is_a_405_at_once() {
     let stage = Stage::new(Kind::Sqlite);
-    for method in ["GET", "POST", "PUT", "DELETE", "TRACE", "FOO", "patch"] {
+    for method in ["POST", "PUT", "TRACE", "FOO", "patch"] {
         for path in [EMPLOYER, "/api/portfolios/employers/123/", "/api/portfolios/employers/nobody"] {
             // Without credentials, and with a body that nobody reads.
             for body in [None, Some(&b"{bad"[..])] {
@@ -25,8 +27,13 @@ fn another_method_on_a_known_path_is_a_405_at_once() {
             }
         }
     }
-    let reply = stage.send("HEAD", EMPLOYER, &[], None);
-    assert_eq!((reply.status, reply.header("allow"), reply.body.as_str()), (405, Some(ALLOW), ""));
+    for method in ["PUT", "PATCH", "DELETE"] {
+        for path in ["/api/portfolios/employers", "/api/portfolios/employers/"] {
+            let reply = stage.send(method, path, &[], Some(b"{}"));
+            reply.assert_detail(405, &format!("Method \"{method}\" not allowed."));
+            assert_eq!(reply.header("allow"), Some(LIST_ALLOW));
+        }
+    }
     for path in ["/healthz", "/readyz", "/healthz/", "/readyz/"] {
         let reply = stage.send("PATCH", path, &[], Some(b"{}"));
         reply.assert_detail(405, "Method \"PATCH\" not allowed.");
@@ -43,6 +50,7 @@ fn options_are_told_without_credentials() {
     for (path, allow, accept_patch) in [
         (EMPLOYER, ALLOW, Some(ACCEPT_PATCH)),
         ("/api/portfolios/employers/123/", ALLOW, Some(ACCEPT_PATCH)),
+        ("/api/portfolios/employers", LIST_ALLOW, None),
         ("/healthz", "GET, HEAD, OPTIONS", None),
         ("/readyz", "GET, HEAD, OPTIONS", None),
     ] {

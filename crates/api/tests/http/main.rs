@@ -4,6 +4,7 @@
 mod answers;
 mod body;
 mod drf;
+mod employers;
 mod example;
 mod judgement;
 mod precondition;

@@ -2,26 +2,12 @@ use std::sync::Arc;
 
 use crate::access::{ChangeEmployer, Permitted};
 use crate::employer::{Employer, EmployerId, Precondition};
-use crate::employer_patch::{EmployerDraft, EmployerPatch};
-use crate::field_error::{Field, FieldError, FieldErrors};
-use crate::ports::{Clock, Diagnosis, EmployerRepository, PortError};
-
-/// Why an employer was not changed.
-#[derive(Debug, thiserror::Error)]
-pub enum PatchEmployerError {
-    /// There is no such employer.
-    #[error("no such employer")]
-    NotFound,
-    /// The employer's version is none that the client named.
-    #[error("the employer's version is none of those asked for")]
-    PreconditionFailed,
-    /// Everything that is wrong with the members.
-    #[error("{} fields are wrong", .0.by_field().count())]
-    Invalid(FieldErrors),
-    /// It could not be done now.
-    #[error(transparent)]
-    Port(#[from] PortError),
-}
+use crate::employer_patch::EmployerDraft;
+use crate::field_error::FieldErrors;
+#[cfg(doc)]
+use crate::ports::PortError;
+use crate::ports::{Clock, EmployerRepository};
+use crate::use_cases::employer_error::{EmployerError, TRIES, what_is_wrong};
 
 /// Changes the named members of one employer.
 #[derive(Clone)]
@@ -31,10 +17,6 @@ pub struct PatchEmployer {
 }
 
 impl PatchEmployer {
-    /// How often a change is tried that is refused while nothing seems to stand in its way: others
-    /// change the same things at the same moment.
-    const TRIES: usize = 3;
-
     /// The use case, over stored employers.
     #[must_use]
     pub fn new(employers: Arc<dyn EmployerRepository>, clock: Arc<dyn Clock>) -> Self {
@@ -46,69 +28,49 @@ impl PatchEmployer {
     ///
     /// # Errors
     ///
-    /// [`PatchEmployerError`], the first that applies in the order of its variants; nothing was
-    /// changed then, but for [`PortError::Unavailable`], where all may be or nothing.
+    /// [`EmployerError`], the first that applies in the order of its variants; nothing was changed
+    /// then, but for [`PortError::Unavailable`], where all may be or nothing.
     pub async fn execute(
         &self,
         _permitted: &Permitted<ChangeEmployer>,
         id: EmployerId,
         draft: EmployerDraft,
         precondition: &Precondition,
-    ) -> Result<Employer, PatchEmployerError> {
+    ) -> Result<Employer, EmployerError> {
         let (patch, errors) = draft.judge();
         if !errors.is_empty() {
-            let wrong = self.what_is_wrong(id, &patch, precondition, errors).await?;
-            return Err(PatchEmployerError::Invalid(wrong));
+            let target = Some((id, precondition));
+            let wrong = what_is_wrong(&*self.employers, target, &patch, errors).await?;
+            return Err(EmployerError::Invalid(wrong));
         }
         if patch.is_empty() {
             return self.unchanged(id, precondition).await;
         }
-        for _ in 0..Self::TRIES {
+        for _ in 0..TRIES {
             let now = self.clock.now();
             if let Some(employer) = self.employers.patch(id, &patch, precondition, now).await? {
                 return Ok(employer);
             }
-            let wrong = self.what_is_wrong(id, &patch, precondition, FieldErrors::default()).await?;
+            let target = Some((id, precondition));
+            let wrong = what_is_wrong(&*self.employers, target, &patch, FieldErrors::default()).await?;
             if !wrong.is_empty() {
-                return Err(PatchEmployerError::Invalid(wrong));
+                return Err(EmployerError::Invalid(wrong));
             }
         }
-        Err(PortError::Unavailable("a change was refused three times for no lasting reason".into()).into())
+        Err(EmployerError::no_lasting_reason())
     }
 
     async fn unchanged(
         &self,
         id: EmployerId,
         precondition: &Precondition,
-    ) -> Result<Employer, PatchEmployerError> {
-        let employer = self.employers.find(id).await?.ok_or(PatchEmployerError::NotFound)?;
+    ) -> Result<Employer, EmployerError> {
+        let employer = self.employers.find(id).await?.ok_or(EmployerError::NotFound)?;
         if precondition.holds_for(employer.version) {
             Ok(employer)
         } else {
-            Err(PatchEmployerError::PreconditionFailed)
+            Err(EmployerError::PreconditionFailed)
         }
-    }
-
-    /// Adds to `errors` what the database knows against `patch`.
-    async fn what_is_wrong(
-        &self,
-        id: EmployerId,
-        patch: &EmployerPatch,
-        precondition: &Precondition,
-        mut errors: FieldErrors,
-    ) -> Result<FieldErrors, PatchEmployerError> {
-        let Diagnosis { version, name_taken, image_unknown } = self.employers.diagnose(id, patch).await?;
-        let version = version.ok_or(PatchEmployerError::NotFound)?;
-        if !precondition.holds_for(version) {
-            return Err(PatchEmployerError::PreconditionFailed);
-        }
-        if name_taken {
-            errors.push(Field::Name, FieldError::NameTaken);
-        }
-        if let (true, Some(id)) = (image_unknown, patch.image.value()) {
-            errors.push(Field::Image, FieldError::UnknownImage { id: id.to_string() });
-        }
-        Ok(errors)
     }
 }
 
@@ -119,7 +81,9 @@ mod tests {
     use super::*;
     use crate::employer::Version;
     use crate::employer_patch::Patch;
+    use crate::field_error::{Field, FieldError};
     use crate::image::ImageId;
+    use crate::ports::{Diagnosis, PortError};
     use crate::testing::{FixedClock, MockEmployerRepository, fixtures};
 
     const ID: EmployerId = EmployerId(4);
@@ -130,7 +94,7 @@ mod tests {
         employers: MockEmployerRepository,
         draft: EmployerDraft,
         precondition: Precondition,
-    ) -> Result<Employer, PatchEmployerError> {
+    ) -> Result<Employer, EmployerError> {
         PatchEmployer::new(Arc::new(employers), Arc::new(FixedClock::at(fixtures::now())))
             .execute(&Permitted::for_tests("maryam"), ID, draft, &precondition)
             .await
@@ -174,12 +138,12 @@ mod tests {
         let mut absent = MockEmployerRepository::new();
         absent.expect_find().returning(|_| Ok(None));
         let answer = execute(absent, EmployerDraft::default(), Precondition::None).await;
-        assert!(matches!(answer, Err(PatchEmployerError::NotFound)));
+        assert!(matches!(answer, Err(EmployerError::NotFound)));
 
         let mut changed = MockEmployerRepository::new();
         changed.expect_find().returning(|_| Ok(Some(fixtures::employer(4, "Apple"))));
         let answer = execute(changed, EmployerDraft::default(), Precondition::VersionIn(vec![])).await;
-        assert!(matches!(answer, Err(PatchEmployerError::PreconditionFailed)));
+        assert!(matches!(answer, Err(EmployerError::PreconditionFailed)));
     }
 
     #[tokio::test]
@@ -195,8 +159,7 @@ mod tests {
             image: Ok(Patch::Set(ImageId(999))),
             description: Err(FieldError::NotAString),
         };
-        let Err(PatchEmployerError::Invalid(errors)) = execute(employers, draft, Precondition::None).await
-        else {
+        let Err(EmployerError::Invalid(errors)) = execute(employers, draft, Precondition::None).await else {
             panic!("the draft is invalid");
         };
         assert_eq!(
@@ -214,7 +177,7 @@ mod tests {
         let mut employers = MockEmployerRepository::new();
         employers.expect_diagnose().returning(|_, _| Ok(Diagnosis { version: None, ..NOTHING_WRONG }));
         let answer = execute(employers, rename(""), Precondition::VersionIn(vec![])).await;
-        assert!(matches!(answer, Err(PatchEmployerError::NotFound)));
+        assert!(matches!(answer, Err(EmployerError::NotFound)));
     }
 
     #[tokio::test]
@@ -222,7 +185,7 @@ mod tests {
         let mut employers = MockEmployerRepository::new();
         employers.expect_diagnose().returning(|_, _| Ok(NOTHING_WRONG));
         let answer = execute(employers, rename(""), Precondition::VersionIn(vec![Version(2)])).await;
-        assert!(matches!(answer, Err(PatchEmployerError::PreconditionFailed)));
+        assert!(matches!(answer, Err(EmployerError::PreconditionFailed)));
     }
 
     #[tokio::test]
@@ -231,7 +194,7 @@ mod tests {
         employers.expect_patch().once().returning(|_, _, _, _| Ok(None));
         employers.expect_diagnose().returning(|_, _| Ok(Diagnosis { name_taken: true, ..NOTHING_WRONG }));
         let answer = execute(employers, rename("Globex"), Precondition::None).await;
-        let Err(PatchEmployerError::Invalid(errors)) = answer else { panic!("the name is taken") };
+        let Err(EmployerError::Invalid(errors)) = answer else { panic!("the name is taken") };
         assert_eq!(errors, invalid(&[(Field::Name, FieldError::NameTaken)]));
     }
 
@@ -251,9 +214,9 @@ mod tests {
     async fn three_refusals_without_a_reason_are_a_busy_service() {
         let mut employers = MockEmployerRepository::new();
         employers.expect_patch().times(3).returning(|_, _, _, _| Ok(None));
-        employers.expect_diagnose().with(eq(ID), always()).times(3).returning(|_, _| Ok(NOTHING_WRONG));
+        employers.expect_diagnose().with(eq(Some(ID)), always()).times(3).returning(|_, _| Ok(NOTHING_WRONG));
         let answer = execute(employers, rename("Apple"), Precondition::None).await;
-        assert!(matches!(answer, Err(PatchEmployerError::Port(PortError::Unavailable(_)))));
+        assert!(matches!(answer, Err(EmployerError::Port(PortError::Unavailable(_)))));
     }
 
     #[tokio::test]
@@ -261,6 +224,6 @@ mod tests {
         let mut employers = MockEmployerRepository::new();
         employers.expect_patch().once().returning(|_, _, _, _| Err(PortError::Unavailable("gone".into())));
         let answer = execute(employers, rename("Apple"), Precondition::None).await;
-        assert!(matches!(answer, Err(PatchEmployerError::Port(PortError::Unavailable(_)))));
+        assert!(matches!(answer, Err(EmployerError::Port(PortError::Unavailable(_)))));
     }
 }

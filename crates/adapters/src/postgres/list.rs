@@ -1,0 +1,125 @@
+//! One page of the list.
+//!
+//! The ids of a page are found first, so that what is skipped and what is not asked for costs no more
+//! than its place in an index; then their employers with images, then these images' thumbnails: four
+//! statements at most, however long the page.
+
+use diesel::dsl::sql;
+use diesel::pg::{Pg, PgConnection};
+use diesel::prelude::*;
+use diesel::sql_types::{Bool, Text, Timestamptz};
+use portfolio_domain::employer_list::{EmployerFilter, EmployerPage, EmployerQuery, OrderBy, OrderKey};
+use portfolio_domain::search::{Gram, SearchKey};
+
+use super::schema::{EMPLOYER, IMAGE, THUMBNAIL, employers, images, thumbnails};
+use crate::rows::{self, Time};
+
+/// Reads a page, all of it as it was at one moment.
+pub(super) fn page(connection: &mut PgConnection, query: &EmployerQuery) -> QueryResult<EmployerPage> {
+    connection.build_transaction().read_only().repeatable_read().run(|connection| read(connection, query))
+}
+
+fn read(connection: &mut PgConnection, query: &EmployerQuery) -> QueryResult<EmployerPage> {
+    let EmployerQuery { filter, ordering, page } = query;
+    let (limit, offset) = (i64::from(page.limit), i64::try_from(page.offset).unwrap_or(i64::MAX));
+    let mut in_order = matching(filter).select(employers::id).limit(limit).offset(offset);
+    for OrderBy { key, descending } in ordering.keys() {
+        in_order = match (key, descending) {
+            (OrderKey::Id, false) => in_order.then_order_by(employers::id.asc()),
+            (OrderKey::Id, true) => in_order.then_order_by(employers::id.desc()),
+            (OrderKey::Name, false) => in_order.then_order_by(employers::name.asc()),
+            (OrderKey::Name, true) => in_order.then_order_by(employers::name.desc()),
+            (OrderKey::CreatedAt, false) => in_order.then_order_by(employers::created_at.asc()),
+            (OrderKey::CreatedAt, true) => in_order.then_order_by(employers::created_at.desc()),
+            // The hour has an index, and orders as the time itself does.
+            (OrderKey::UpdatedAt, false) => in_order
+                .then_order_by(employers::updated_hour.asc())
+                .then_order_by(employers::updated_at.asc()),
+            (OrderKey::UpdatedAt, true) => in_order
+                .then_order_by(employers::updated_hour.desc())
+                .then_order_by(employers::updated_at.desc()),
+        };
+    }
+    let ids: Vec<i64> = in_order.load(connection)?;
+    let found = i64::try_from(ids.len()).unwrap_or(i64::MAX);
+    // A page that is not full is the last one, and tells how many there are.
+    let count = if found < limit && (found > 0 || offset == 0) {
+        offset + found
+    } else {
+        matching(filter).count().get_result(connection)?
+    };
+    let rows: Vec<(rows::EmployerRow, Option<rows::ImageRow>)> = employers::table
+        .left_join(images::table)
+        .filter(employers::id.eq_any(&ids))
+        .select((EMPLOYER, IMAGE.nullable()))
+        .load(connection)?;
+    let mut pictured: Vec<i64> = rows.iter().filter_map(|(employer, _)| employer.image_id).collect();
+    pictured.sort_unstable();
+    pictured.dedup();
+    let thumbnails = thumbnails::table
+        .filter(thumbnails::image_id.eq_any(pictured))
+        .select((thumbnails::image_id, THUMBNAIL))
+        .load(connection)?;
+    let employers = rows::employers(&ids, rows, thumbnails)?;
+    Ok(EmployerPage { count: u64::try_from(count).unwrap_or_default(), employers })
+}
+
+/// Those that pass the filter.
+///
+/// A piece of SQL among the conditions keeps diesel from caching the statement: there are as many as
+/// there are ways to ask, and each must be planned for the values that are asked for.
+fn matching(filter: &EmployerFilter) -> employers::BoxedQuery<'static, Pg> {
+    let mut query = employers::table.filter(sql::<Bool>("TRUE")).into_boxed();
+    for word in filter.search.words() {
+        let key = word.key.as_str();
+        let holds = sql::<Bool>("(employer_grams(search_key) @@ ")
+            .bind::<Text, _>(tsquery(&word.key))
+            .sql("::tsquery AND strpos(search_key, ")
+            .bind::<Text, _>(key.to_owned())
+            .sql(") > 0)");
+        query = match word.id {
+            Some(id) => query.filter(holds.or(employers::id.eq(id.0)).assume_not_null()),
+            None => query.filter(holds),
+        };
+    }
+    if let Some(min) = filter.id_min {
+        query = query.filter(employers::id.ge(min));
+    }
+    if let Some(max) = filter.id_max {
+        query = query.filter(employers::id.le(max));
+    }
+    if let Some(from) = filter.created.from {
+        query = query.filter(employers::created_at.ge(Time(from)));
+    }
+    if let Some(before) = filter.created.before {
+        query = query.filter(employers::created_at.lt(Time(before)));
+    }
+    if let Some(from) = filter.updated.from {
+        let hour = sql::<Timestamptz>(HOUR).bind::<Timestamptz, _>(Time(from)).sql(HOUR_ORIGIN);
+        query = query.filter(employers::updated_at.ge(Time(from))).filter(employers::updated_hour.ge(hour));
+    }
+    if let Some(before) = filter.updated.before {
+        query = query
+            .filter(employers::updated_at.lt(Time(before)))
+            .filter(employers::updated_hour.lt(Time(before)));
+    }
+    match filter.has_image {
+        Some(true) => query = query.filter(employers::image_id.is_not_null()),
+        Some(false) => query = query.filter(employers::image_id.is_null()),
+        None => {}
+    }
+    if let Some(has) = filter.has_description {
+        query = query.filter(employers::has_description.eq(has));
+    }
+    query
+}
+
+/// How the migration makes `updated_hour`.
+const HOUR: &str = "date_bin('1 hour', ";
+const HOUR_ORIGIN: &str = ", timestamptz '2000-01-01 00:00:00+00')";
+
+/// Asks the index for what a key consists of.
+fn tsquery(key: &SearchKey) -> String {
+    let term = |gram: &Gram| gram.hex() + if gram.is_whole() { "" } else { ":*" };
+    key.grams().iter().map(term).collect::<Vec<_>>().join(" & ")
+}

@@ -1,0 +1,13 @@
+DROP TRIGGER employers_search_insert;
+DROP TRIGGER employers_search_update;
+DROP TRIGGER employers_search_delete;
+DROP TABLE employer_search;
+DROP TABLE employer_search_places;
+DROP INDEX employers_without_search_key;
+DROP INDEX employers_has_description;
+DROP INDEX employers_has_image;
+DROP INDEX employers_updated_at;
+DROP INDEX employers_created_at;
+ALTER TABLE employers DROP COLUMN has_description;
+ALTER TABLE employers DROP COLUMN has_image;
+ALTER TABLE employers DROP COLUMN search_key;
