@@ -4,20 +4,30 @@
 //! than its place in an index; then their employers with images, then these images' thumbnails: four
 //! statements at most, however long the page.
 
+use diesel::connection::SimpleConnection as _;
 use diesel::dsl::sql;
 use diesel::pg::{Pg, PgConnection};
 use diesel::prelude::*;
-use diesel::sql_types::{Bool, Text, Timestamptz};
+use diesel::sql_types::{Array, BigInt, Bool, Text, Timestamptz};
 use portfolio_domain::employer_list::{EmployerFilter, EmployerPage, EmployerQuery, OrderBy, OrderKey};
-use portfolio_domain::search::{Gram, SearchKey};
+use portfolio_domain::search::{Gram, SearchWord};
 
 use super::schema::{EMPLOYER, IMAGE, THUMBNAIL, employers, images, thumbnails};
 use crate::rows::{self, Time};
 
 /// Reads a page, all of it as it was at one moment.
 pub(super) fn page(connection: &mut PgConnection, query: &EmployerQuery) -> QueryResult<EmployerPage> {
-    connection.build_transaction().read_only().repeatable_read().run(|connection| read(connection, query))
+    connection.build_transaction().read_only().repeatable_read().run(|connection| {
+        if !query.filter.search.words().is_empty() {
+            connection.batch_execute(SEARCHING)?;
+        }
+        read(connection, query)
+    })
 }
+
+/// Of the ways to find a word, only the index knows the grams; every other makes them anew for each row
+/// that holds the word, which the planner takes for no dearer where most do.
+const SEARCHING: &str = "SET LOCAL enable_seqscan = off; SET LOCAL enable_indexscan = off;";
 
 fn read(connection: &mut PgConnection, query: &EmployerQuery) -> QueryResult<EmployerPage> {
     let EmployerQuery { filter, ordering, page } = query;
@@ -70,17 +80,26 @@ fn read(connection: &mut PgConnection, query: &EmployerQuery) -> QueryResult<Emp
 /// there are ways to ask, and each must be planned for the values that are asked for.
 fn matching(filter: &EmployerFilter) -> employers::BoxedQuery<'static, Pg> {
     let mut query = employers::table.filter(sql::<Bool>("TRUE")).into_boxed();
-    for word in filter.search.words() {
-        let key = word.key.as_str();
-        let holds = sql::<Bool>("(employer_grams(search_key) @@ ")
-            .bind::<Text, _>(tsquery(&word.key))
-            .sql("::tsquery AND strpos(search_key, ")
-            .bind::<Text, _>(key.to_owned())
-            .sql(") > 0)");
-        query = match word.id {
-            Some(id) => query.filter(holds.or(employers::id.eq(id.0)).assume_not_null()),
-            None => query.filter(holds),
-        };
+    let words = filter.search.words();
+    if !words.is_empty() {
+        // The index is asked once for all words: what it has decided is then not asked again of every
+        // row, as a second condition on it would be. A word that is an id need not be in the name.
+        let ids: Vec<i64> = words.iter().filter_map(|word| word.id).map(|id| id.0).collect();
+        let candidates = sql::<Bool>("(employer_grams(search_key) @@ ")
+            .bind::<Text, _>(tsquery(words))
+            .sql("::tsquery OR employers.id = ANY (")
+            .bind::<Array<BigInt>, _>(ids)
+            .sql("))");
+        query = query.filter(candidates);
+    }
+    for word in words {
+        // No employer has a negative id.
+        let found = sql::<Bool>("(strpos(search_key, ")
+            .bind::<Text, _>(word.key.as_str().to_owned())
+            .sql(") > 0 OR employers.id = ")
+            .bind::<BigInt, _>(word.id.map_or(-1, |id| id.0))
+            .sql(")");
+        query = query.filter(found);
     }
     if let Some(min) = filter.id_min {
         query = query.filter(employers::id.ge(min));
@@ -118,8 +137,8 @@ fn matching(filter: &EmployerFilter) -> employers::BoxedQuery<'static, Pg> {
 const HOUR: &str = "date_bin('1 hour', ";
 const HOUR_ORIGIN: &str = ", timestamptz '2000-01-01 00:00:00+00')";
 
-/// Asks the index for what a key consists of.
-fn tsquery(key: &SearchKey) -> String {
-    let term = |gram: &Gram| gram.hex() + if gram.is_whole() { "" } else { ":*" };
-    key.grams().iter().map(term).collect::<Vec<_>>().join(" & ")
+/// Asks the index for what all the words consist of.
+fn tsquery(words: &[SearchWord]) -> String {
+    let term = |gram: Gram| gram.hex() + if gram.is_whole() { "" } else { ":*" };
+    words.iter().flat_map(|word| word.key.grams()).map(term).collect::<Vec<_>>().join(" & ")
 }
