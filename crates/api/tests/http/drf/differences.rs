@@ -24,6 +24,7 @@ pub(super) enum Row {
     NoMediaType,
     ContentEncoding,
     NumberOutOfRange,
+    Descriptions,
 }
 
 impl Row {
@@ -46,6 +47,7 @@ impl Row {
             Self::JsonAlways => "9: HTML bodies for some 400s and 404s",
             Self::NoMediaType => "3: other media type (the header's value as sent; `\"\"` for none)",
             Self::ContentEncoding => "3: `Content-Encoding` other than `identity`",
+            Self::Descriptions => "9: `\"\"` for a description never given",
             Self::NumberOutOfRange => "3: a number out of double range is a syntax error",
         }
     }
@@ -86,6 +88,17 @@ const NAME_OF_51: &str = r#"{"id":1,"name":"xxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxx
 const EMOJI_OF_51: &str = r#"{"id":1,"name":"😀😀😀😀😀😀😀😀😀😀😀😀😀😀😀😀😀😀😀😀😀😀😀😀😀😀😀😀😀😀😀😀😀😀😀😀😀😀😀😀😀😀😀😀😀😀😀😀😀😀😀","image_data":{"id":1},"description":"first"}"#;
 
 pub(super) const DIFFERENCES: &[Difference] = &[
+    differs(Row::Forms, "drf-070", 415, FORM),
+    differs(Row::NotFoundText, "drf-090", 404, NOT_FOUND),
+    differs(Row::NotFoundText, "drf-091", 404, NOT_FOUND),
+    differs(
+        Row::Descriptions,
+        "drf-154",
+        200,
+        r#"{"id":3,"name":"Initech","image_data":null,"description":null}"#,
+    ),
+    differs(Row::EmptyBody, "drf-155", 400, JSON_ERROR),
+    differs(Row::Descriptions, "drf-156", 201, r#"{"name":"Umbrella","image_data":null,"description":null}"#),
     differs(Row::MethodBeforeCredentials, "drf-003", 405, NO_PUT),
     differs(Row::Options, "drf-024", 204, ""),
     differs(Row::Options, "drf-032", 204, ""),
