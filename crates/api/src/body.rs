@@ -17,6 +17,7 @@ use serde_json::value::RawValue;
 use tokio::time::timeout;
 
 use crate::error::{ApiError, NotAnObject};
+use crate::headers::field;
 
 /// The media types that a PATCH takes; JSON Merge Patch (RFC 7396) means the same here.
 pub const PATCH_TYPES: [&str; 2] = ["application/json", "application/merge-patch+json"];
@@ -91,15 +92,10 @@ fn is_identity(coding: &str) -> bool {
     coding.is_empty() || coding.eq_ignore_ascii_case("identity")
 }
 
-/// A header as it was sent, several lines of it joined as RFC 9110 section 5.3 says. A byte that is
-/// no ASCII counts as ISO 8859-1, so that every value can be shown.
+/// A header as it was sent. A byte that is no ASCII counts as ISO 8859-1, so that every value can be
+/// shown.
 fn header_text(request: &HttpRequest, name: &HeaderName) -> Option<String> {
-    let lines: Vec<String> = request
-        .headers()
-        .get_all(name)
-        .map(|value| value.as_bytes().iter().copied().map(char::from).collect())
-        .collect();
-    (!lines.is_empty()).then(|| lines.join(", "))
+    field(request, name).map(|value| value.into_iter().map(char::from).collect())
 }
 
 async fn read(request: &HttpRequest, mut payload: Payload) -> Result<Bytes, ApiError> {

@@ -10,6 +10,7 @@ use portfolio_domain::access::{Action, Permitted};
 use portfolio_domain::token::Token;
 
 use crate::error::{ApiError, CredentialsError};
+use crate::headers::field;
 use crate::service::{Budget, Service};
 
 /// A request whose caller may do `A`. A handler that has it in its signature can't be reached
@@ -42,9 +43,7 @@ impl<A: Action> FromRequest for Guarded<A> {
 
 /// Reads `Authorization: Token <key>`: words of ASCII, the first of them `Token` in any case.
 fn token(request: &HttpRequest) -> Result<Token, CredentialsError> {
-    let lines: Vec<&[u8]> =
-        request.headers().get_all(header::AUTHORIZATION).map(header::HeaderValue::as_bytes).collect();
-    let value = lines.join(&b", "[..]);
+    let value = field(request, &header::AUTHORIZATION).unwrap_or_default();
     let mut words = value.split(u8::is_ascii_whitespace).filter(|word| !word.is_empty());
     if !words.next().is_some_and(|scheme| scheme.eq_ignore_ascii_case(b"Token")) {
         return Err(CredentialsError::NotProvided);

@@ -14,6 +14,7 @@ pub mod endpoint;
 pub mod error;
 pub mod etag;
 pub mod guard;
+pub mod headers;
 pub mod logging;
 pub mod parameters;
 pub mod readiness;

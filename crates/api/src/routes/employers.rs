@@ -11,6 +11,7 @@ use crate::body;
 use crate::endpoint::Endpoint;
 use crate::error::ApiError;
 use crate::guard::Guarded;
+use crate::headers::field;
 use crate::parameters::Parameters;
 use crate::service::Service;
 
@@ -107,10 +108,4 @@ fn precondition(service: &Service, request: &HttpRequest) -> Precondition {
     let etags = &service.representation.etags;
     let if_match = etags.if_match(field(request, &header::IF_MATCH).as_deref());
     if_match.and(etags.if_none_match(field(request, &header::IF_NONE_MATCH).as_deref()))
-}
-
-/// A header field, several lines of it joined (RFC 9110, section 5.3).
-fn field(request: &HttpRequest, name: &header::HeaderName) -> Option<Vec<u8>> {
-    let lines: Vec<&[u8]> = request.headers().get_all(name).map(header::HeaderValue::as_bytes).collect();
-    (!lines.is_empty()).then(|| lines.join(&b", "[..]))
 }
