@@ -292,3 +292,14 @@ impl<E: Engine> Database<E> {
         }
     }
 }
+
+/// A change that a constraint forbids is none; which one, diesel tells only for PostgreSQL.
+pub(crate) fn refused_is_none<T>(done: QueryResult<Option<T>>) -> QueryResult<Option<T>> {
+    match done {
+        Err(DieselError::DatabaseError(
+            DatabaseErrorKind::UniqueViolation | DatabaseErrorKind::ForeignKeyViolation,
+            _,
+        )) => Ok(None),
+        done => done,
+    }
+}

@@ -103,6 +103,25 @@ pub(crate) struct ThumbnailRow {
     box_side: Option<i32>,
 }
 
+/// Names what of each table is read, in the order of the rows above. It stands once, for the `schema` of
+/// each database: the columns have the same names, and are other types.
+macro_rules! read_columns {
+    () => {
+        $crate::rows::read_columns! {
+            /// An `EmployerRow`.
+            EMPLOYER = employers: id, name, image_id, description, created_at, updated_at, version;
+            /// An `ImageRow`.
+            IMAGE = images: id, name, path, size_bytes, width, height, mode;
+            /// A `ThumbnailRow`.
+            THUMBNAIL = thumbnails: id, path, box_side;
+        }
+    };
+    ($($(#[$doc:meta])* $name:ident = $table:ident: $($column:ident),+;)+) => {
+        $($(#[$doc])* pub(super) const $name: ($($table::$column,)+) = ($($table::$column,)+);)+
+    };
+}
+pub(crate) use read_columns;
+
 /// An employer joined with its image and one of the image's thumbnails: one of as many rows as there
 /// are thumbnails, but at least one.
 pub(crate) type EmployerJoin = (EmployerRow, Option<ImageRow>, Option<ThumbnailRow>);
@@ -115,6 +134,12 @@ pub(crate) fn employer(rows: Vec<EmployerJoin>) -> QueryResult<Option<Employer>>
         first.into_iter().chain(rows.filter_map(|(_, _, thumbnail)| thumbnail)).map(thumbnail).collect();
     let image = image.map(|row| image_of(row, thumbnails)).transpose()?;
     Ok(Some(employer.with_image(image)))
+}
+
+/// The images that employers show, each once.
+pub(crate) fn images_of(rows: &[(EmployerRow, Option<ImageRow>)]) -> Vec<i64> {
+    let images: BTreeSet<i64> = rows.iter().filter_map(|(employer, _)| employer.image_id).collect();
+    images.into_iter().collect()
 }
 
 /// Puts employers, joined with their images, and the thumbnails of these together, in the order of

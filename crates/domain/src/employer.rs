@@ -11,6 +11,7 @@ use icu_properties::{
 
 use crate::field_error::FieldError;
 use crate::image::Image;
+use crate::search::SearchKey;
 
 /// The number that identifies an employer, for ever: it is never given to another one.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -121,6 +122,12 @@ impl EmployerName {
     #[must_use]
     pub fn as_str(&self) -> &str {
         &self.0
+    }
+
+    /// What of the name is compared when it is searched.
+    #[must_use]
+    pub fn search_key(&self) -> SearchKey {
+        SearchKey::of(&self.0)
     }
 }
 

@@ -57,6 +57,12 @@ impl SearchKey {
     pub const MAX_GRAMS: usize = 12;
 }
 
+impl From<SearchKey> for String {
+    fn from(key: SearchKey) -> Self {
+        key.0
+    }
+}
+
 /// A part of a key. An index holds, of every key, the [`Gram::CHARS`] characters that start at each of
 /// its characters, and what is left at its end: so that even a single character can be looked up.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]

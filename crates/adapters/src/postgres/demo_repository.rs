@@ -6,7 +6,6 @@ use diesel::prelude::*;
 use portfolio_domain::employer::Description;
 use portfolio_domain::image::Image;
 use portfolio_domain::ports::{Demo, DemoRepository, Planted, PortError};
-use portfolio_domain::search::SearchKey;
 
 use super::schema::{employers, images, marks, staff, thumbnails};
 use super::{PostgresDatabase, staff_repository};
@@ -64,7 +63,7 @@ fn plant(connection: &mut PgConnection, demo: &Demo) -> QueryResult<Planted> {
             .values((
                 employers::id.eq(employer.id.0),
                 employers::name.eq(employer.name.as_str()),
-                employers::search_key.eq(SearchKey::of(employer.name.as_str()).as_str()),
+                employers::search_key.eq(employer.name.search_key().as_str()),
                 employers::image_id.eq(employer.image.as_ref().map(|image| image.id.0)),
                 employers::description.eq(employer.description.as_ref().map(Description::as_str)),
                 employers::created_at.eq(Time(employer.created_at)),

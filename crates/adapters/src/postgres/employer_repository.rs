@@ -8,11 +8,11 @@ use portfolio_domain::employer::{Description, Employer, EmployerId, Precondition
 use portfolio_domain::employer_list::{EmployerPage, EmployerQuery};
 use portfolio_domain::employer_patch::{EmployerPatch, NewEmployer};
 use portfolio_domain::ports::{Diagnosis, EmployerRepository, PortError};
-use portfolio_domain::search::SearchKey;
 
 use super::patch_statement::PatchStatement;
 use super::schema::{EMPLOYER, IMAGE, THUMBNAIL, employers, images, thumbnails};
 use super::{PostgresDatabase, list, search_keys};
+use crate::blocking::refused_is_none;
 use crate::rows::{self, EmployerJoin, Time};
 
 /// Employers in PostgreSQL.
@@ -136,17 +136,6 @@ fn run(connection: &mut PgConnection, statement: &PatchStatement<'_>) -> QueryRe
     statement.load(connection)
 }
 
-/// A change that a constraint forbids is none.
-fn refused_is_none<T>(done: QueryResult<Option<T>>) -> QueryResult<Option<T>> {
-    match done {
-        Err(DieselError::DatabaseError(
-            DatabaseErrorKind::UniqueViolation | DatabaseErrorKind::ForeignKeyViolation,
-            _,
-        )) => Ok(None),
-        done => done,
-    }
-}
-
 /// Stores an employer; `None` when the name is taken.
 fn insert(
     connection: &mut PgConnection,
@@ -156,7 +145,7 @@ fn insert(
     diesel::insert_into(employers::table)
         .values((
             employers::name.eq(new.name.as_str()),
-            employers::search_key.eq(SearchKey::of(new.name.as_str()).as_str()),
+            employers::search_key.eq(new.name.search_key().as_str()),
             employers::image_id.eq(new.image.map(|image| image.0)),
             employers::description.eq(new.description.as_ref().map(Description::as_str)),
             employers::created_at.eq(Time(now)),

@@ -11,7 +11,6 @@ use diesel::query_builder::{AstPass, Query, QueryFragment, QueryId};
 use diesel::sql_types::{Array, BigInt, Bool, Integer, Nullable, Text, Timestamptz};
 use portfolio_domain::employer::{Description, EmployerId, EmployerName, Precondition, Version};
 use portfolio_domain::employer_patch::EmployerPatch;
-use portfolio_domain::search::SearchKey;
 
 use crate::rows::Time;
 
@@ -45,7 +44,7 @@ impl<'a> PatchStatement<'a> {
         };
         Self {
             name: patch.name.as_ref().map(EmployerName::as_str),
-            search_key: patch.name.as_ref().map(|name| SearchKey::of(name.as_str()).as_str().to_owned()),
+            search_key: patch.name.as_ref().map(|name| name.search_key().into()),
             sets_image: !patch.image.is_keep(),
             image: patch.image.value().map(|image| image.0),
             sets_description: !patch.description.is_keep(),

@@ -25,8 +25,7 @@ pub(super) fn fill(connection: &mut PgConnection) -> QueryResult<()> {
         if batch.is_empty() {
             return Ok(());
         }
-        let keys: Vec<String> =
-            batch.iter().map(|(_, name)| SearchKey::of(name).as_str().to_owned()).collect();
+        let keys: Vec<String> = batch.iter().map(|(_, name)| SearchKey::of(name).into()).collect();
         let (ids, names): (Vec<i64>, Vec<String>) = batch.into_iter().unzip();
         // One that is renamed meanwhile gets its key from whoever renames it.
         diesel::sql_query(

@@ -2,17 +2,16 @@ use async_trait::async_trait;
 use chrono::{DateTime, Utc};
 use diesel::dsl::exists;
 use diesel::prelude::*;
-use diesel::result::{DatabaseErrorKind, Error as DieselError};
 use diesel::sql_types::BigInt;
 use diesel::sqlite::SqliteConnection;
 use portfolio_domain::employer::{Description, Employer, EmployerId, EmployerName, Precondition, Version};
 use portfolio_domain::employer_list::{EmployerPage, EmployerQuery};
 use portfolio_domain::employer_patch::{EmployerPatch, NewEmployer};
 use portfolio_domain::ports::{Diagnosis, EmployerRepository, PortError};
-use portfolio_domain::search::SearchKey;
 
 use super::schema::{EMPLOYER, IMAGE, THUMBNAIL, employers, images, thumbnails};
 use super::{SqliteDatabase, list, search_keys};
+use crate::blocking::refused_is_none;
 use crate::rows::{self, Time};
 
 /// Employers in SQLite.
@@ -135,10 +134,7 @@ fn update(
 ) -> QueryResult<usize> {
     let named = (
         patch.name.as_ref().map(|name| employers::name.eq(EmployerName::as_str(name))),
-        patch
-            .name
-            .as_ref()
-            .map(|name| employers::search_key.eq(SearchKey::of(name.as_str()).as_str().to_owned())),
+        patch.name.as_ref().map(|name| employers::search_key.eq(String::from(name.search_key()))),
         (!patch.image.is_keep()).then(|| employers::image_id.eq(patch.image.value().map(|image| image.0))),
         (!patch.description.is_keep())
             .then(|| employers::description.eq(patch.description.value().map(Description::as_str))),
@@ -161,17 +157,6 @@ fn update(
     }
 }
 
-/// A change that a constraint forbids is none.
-fn refused_is_none<T>(done: QueryResult<Option<T>>) -> QueryResult<Option<T>> {
-    match done {
-        Err(DieselError::DatabaseError(
-            DatabaseErrorKind::UniqueViolation | DatabaseErrorKind::ForeignKeyViolation,
-            _,
-        )) => Ok(None),
-        done => done,
-    }
-}
-
 /// Stores an employer; `None` when the name is taken.
 fn insert(
     connection: &mut SqliteConnection,
@@ -181,7 +166,7 @@ fn insert(
     diesel::insert_into(employers::table)
         .values((
             employers::name.eq(new.name.as_str()),
-            employers::search_key.eq(SearchKey::of(new.name.as_str()).as_str()),
+            employers::search_key.eq(new.name.search_key().as_str()),
             employers::image_id.eq(new.image.map(|image| image.0)),
             employers::description.eq(new.description.as_ref().map(Description::as_str)),
             employers::created_at.eq(Time(now)),

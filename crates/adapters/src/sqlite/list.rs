@@ -57,27 +57,21 @@ fn read(connection: &mut SqliteConnection, query: &EmployerQuery) -> QueryResult
         };
     }
     let ids: Vec<i64> = in_order.load(connection)?;
-    let found = i64::try_from(ids.len()).unwrap_or(i64::MAX);
-    // A page that is not full is the last one, and tells how many there are.
-    let count = if found < limit && (found > 0 || offset == 0) {
-        offset + found
-    } else {
-        matching(filter).count().get_result(connection)?
+    let count = match page.count_if_last(ids.len()) {
+        Some(count) => count,
+        None => matching(filter).count().get_result::<i64>(connection)?.try_into().unwrap_or_default(),
     };
     let rows: Vec<(rows::EmployerRow, Option<rows::ImageRow>)> = employers::table
         .left_join(images::table)
         .filter(employers::id.eq_any(&ids))
         .select((EMPLOYER, IMAGE.nullable()))
         .load(connection)?;
-    let mut pictured: Vec<i64> = rows.iter().filter_map(|(employer, _)| employer.image_id).collect();
-    pictured.sort_unstable();
-    pictured.dedup();
     let thumbnails = thumbnails::table
-        .filter(thumbnails::image_id.eq_any(pictured))
+        .filter(thumbnails::image_id.eq_any(rows::images_of(&rows)))
         .select((thumbnails::image_id, THUMBNAIL))
         .load(connection)?;
     let employers = rows::employers(&ids, rows, thumbnails)?;
-    Ok(EmployerPage { count: u64::try_from(count).unwrap_or_default(), employers })
+    Ok(EmployerPage { count, employers })
 }
 
 /// Those that pass the filter.

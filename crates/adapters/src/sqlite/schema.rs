@@ -83,36 +83,4 @@ joinable!(tokens -> staff (staff_id));
 allow_tables_to_appear_in_same_query!(employers, images, thumbnails);
 allow_tables_to_appear_in_same_query!(staff, staff_permissions, tokens);
 
-/// What of an employer is read: `rows::EmployerRow`.
-pub(super) const EMPLOYER: (
-    employers::id,
-    employers::name,
-    employers::image_id,
-    employers::description,
-    employers::created_at,
-    employers::updated_at,
-    employers::version,
-) = (
-    employers::id,
-    employers::name,
-    employers::image_id,
-    employers::description,
-    employers::created_at,
-    employers::updated_at,
-    employers::version,
-);
-
-/// What of an image is read: `rows::ImageRow`.
-pub(super) const IMAGE: (
-    images::id,
-    images::name,
-    images::path,
-    images::size_bytes,
-    images::width,
-    images::height,
-    images::mode,
-) = (images::id, images::name, images::path, images::size_bytes, images::width, images::height, images::mode);
-
-/// What of a thumbnail is read: `rows::ThumbnailRow`.
-pub(super) const THUMBNAIL: (thumbnails::id, thumbnails::path, thumbnails::box_side) =
-    (thumbnails::id, thumbnails::path, thumbnails::box_side);
+crate::rows::read_columns!();

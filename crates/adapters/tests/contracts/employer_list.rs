@@ -203,7 +203,7 @@ async fn orders_are_total_and_pages_are_parts_of_them(#[values(Kind::Sqlite, Kin
             assert_eq!(seen, ids, "{order:?} by {limit}");
         }
     }
-    let beyond = Page { limit: 1000, offset: Page::MAX_OFFSET };
+    let beyond = Page { limit: 1000, offset: u64::MAX };
     let query = EmployerQuery { page: beyond, ..by_id(EmployerFilter::default()) };
     assert_eq!(list(&fixture, query).await, (5, vec![]));
 }
@@ -262,6 +262,28 @@ async fn what_cant_be_added_changes_nothing_and_is_diagnosed(
     }
     let nothing = fixture.ports.employers.diagnose(None, &EmployerPatch::default()).await.unwrap();
     assert_eq!(nothing, Diagnosis { version: None, name_taken: false, image_unknown: false });
+}
+
+#[rstest]
+#[tokio::test(flavor = "multi_thread")]
+async fn of_many_who_add_one_name_at_once_one_does_and_the_others_change_nothing(
+    #[values(Kind::Sqlite, Kind::Postgres)] kind: Kind,
+) {
+    let fixture = Fixture::new(kind);
+    let new = NewEmployer { name: name("Plum"), image: None, description: None };
+    let racers: Vec<_> = (0..20)
+        .map(|_| {
+            let (employers, new) = (fixture.ports.employers.clone(), new.clone());
+            tokio::spawn(async move { employers.create(&new, at(0)).await.unwrap() })
+        })
+        .collect();
+    let mut added = Vec::new();
+    for racer in racers {
+        added.extend(racer.await.unwrap());
+    }
+    assert_eq!(added.len(), 1);
+    let page = fixture.ports.employers.list(&by_id(EmployerFilter::default())).await.unwrap();
+    assert_eq!((page.count, page.employers), (1, added));
 }
 
 #[rstest]
