@@ -2,7 +2,7 @@
 //!
 //! The ids of a page are found first, so that what is skipped and what is not asked for costs no more
 //! than its place in an index; then their employers with images, then these images' thumbnails: four
-//! statements at most, however long the page.
+//! queries at most, however long the page.
 
 use diesel::dsl::sql;
 use diesel::prelude::*;
