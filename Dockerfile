@@ -18,6 +18,7 @@ COPY crates/domain/Cargo.toml crates/domain/
 COPY crates/adapters/Cargo.toml crates/adapters/
 COPY crates/api/Cargo.toml crates/api/
 COPY crates/testkit/Cargo.toml crates/testkit/
+COPY crates/api/build.rs crates/api/
 RUN mkdir crates/domain/src crates/adapters/src crates/api/src crates/testkit/src \
  && touch crates/domain/src/lib.rs crates/adapters/src/lib.rs crates/api/src/lib.rs crates/testkit/src/lib.rs \
  && echo 'fn main() {}' > crates/api/src/main.rs \

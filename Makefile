@@ -1,10 +1,10 @@
 # Each target is one line that calls the real tool.
 TARGET := $(or $(CARGO_TARGET_DIR),target)
 
-.PHONY: help run test bench fmt lint doc
+.PHONY: help run test bench schemathesis docs-in-chromium fmt lint doc
 
 help: ## list the targets
-	@sed -n 's/^\([a-z]*\):.*## /\1\t/p' Makefile
+	@sed -n 's/^\([a-z-]*\):.*## /\1\t/p' Makefile
 
 run: ## build, make the example data, print a key and curl lines, and serve
 	@cargo build --release --locked --bin portfolio && $(TARGET)/release/portfolio demo && exec $(TARGET)/release/portfolio serve
@@ -14,6 +14,12 @@ test: ## run every test, on SQLite and on a PostgreSQL that it brings along
 
 bench: ## measure PATCH on PostgreSQL against pgbench with the same statements
 	@cargo build --release --locked --bin portfolio && scripts/bench $(TARGET)/release/portfolio
+
+schemathesis: ## hold the running service to its OpenAPI document, on both databases
+	@cargo build --locked --bin portfolio && scripts/schemathesis $(TARGET)/debug/portfolio
+
+docs-in-chromium: ## try the page at /api/docs in a headless Chromium, and take a screenshot
+	@cargo build --locked --bin portfolio && scripts/docs-in-chromium $(TARGET)/debug/portfolio
 
 fmt: ## format the code
 	@cargo fmt --all

@@ -11,15 +11,15 @@ use actix_web::http::header::{self, HeaderName, HeaderValue};
 use actix_web::middleware::Next;
 use actix_web::{Error, HttpResponse};
 use futures_util::FutureExt as _;
-use serde_json::json;
+use serde_json::{Value, json};
 use tracing::Instrument as _;
 
 use crate::error::OUR_FAULT;
 
-const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
+pub(crate) const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
 
 /// Our answers are data for one caller: not to be kept by others, guessed at, framed or run.
-const HEADERS: [(HeaderName, &str); 4] = [
+pub(crate) const HEADERS: [(HeaderName, &str); 4] = [
     (header::CACHE_CONTROL, "private, no-cache"),
     (header::X_CONTENT_TYPE_OPTIONS, "nosniff"),
     (header::CONTENT_SECURITY_POLICY, "default-src 'none'; frame-ancestors 'none'"),
@@ -68,8 +68,13 @@ fn instead(mut answer: HttpResponse, id: HeaderValue) -> Error {
 }
 
 fn our_fault(id: &HeaderValue) -> HttpResponse {
-    let body = json!({ "detail": OUR_FAULT, "request_id": id.to_str().unwrap_or_default() });
+    let body = our_fault_body(id.to_str().unwrap_or_default());
     HttpResponse::InternalServerError().content_type("application/json").body(body.to_string())
+}
+
+/// The body of the 500 of the request with this id.
+pub(crate) fn our_fault_body(id: &str) -> Value {
+    json!({ "detail": OUR_FAULT, "request_id": id })
 }
 
 fn add_headers(headers: &mut header::HeaderMap, id: HeaderValue) {
@@ -118,7 +123,7 @@ mod tests {
         let request = TestRequest::get().uri("/").insert_header(("X-Request-Id", "abc.1")).to_request();
         let response = call_service(&app, request).await;
         assert_eq!(response.headers().get("x-request-id").unwrap(), "abc.1");
-        let body: serde_json::Value = read_body_json(response).await;
+        let body: Value = read_body_json(response).await;
         assert_eq!(body, json!({ "detail": "A server error occurred.", "request_id": "abc.1" }));
     }
 

@@ -1,67 +1,98 @@
 //! A path and the methods it knows: with and without trailing slash, `HEAD` wherever `GET` is, `Allow`
-//! on `OPTIONS` and on every 405.
+//! on `OPTIONS` and on every 405. Each method comes with what the OpenAPI document says of it.
 
 use actix_web::http::{Method, header};
 use actix_web::web::{self, ServiceConfig};
 use actix_web::{FromRequest, Handler, HttpRequest, HttpResponse, Resource, Responder, Route};
+
+use utoipa::openapi::HttpMethod;
+use utoipa::openapi::path::Operation;
 
 use crate::body::PATCH_TYPES;
 use crate::error::ApiError;
 
 /// What answers at one path.
 pub struct Endpoint {
+    path: String,
     resource: Resource,
     methods: Vec<Method>,
+    operations: Vec<(HttpMethod, Operation)>,
 }
 
 impl Endpoint {
     /// Nothing yet, at `path`, which has no trailing slash.
     #[must_use]
     pub fn at(path: &str) -> Self {
-        Self { resource: web::resource([path.to_owned(), format!("{path}/")]), methods: Vec::new() }
+        Self {
+            path: path.to_owned(),
+            resource: web::resource([path.to_owned(), format!("{path}/")]),
+            methods: Vec::new(),
+            operations: Vec::new(),
+        }
     }
 
-    /// Answers `GET`, and `HEAD` with the same headers.
+    /// Its path, with a name in braces for every part that varies.
     #[must_use]
-    pub fn get<F, Args>(self, handler: F) -> Self
+    pub fn path(&self) -> &str {
+        &self.path
+    }
+
+    /// The methods that it knows, but for `OPTIONS`, which every one knows.
+    #[must_use]
+    pub fn methods(&self) -> &[Method] {
+        &self.methods
+    }
+
+    /// What the OpenAPI document says of it.
+    pub fn documented(&self) -> impl Iterator<Item = (HttpMethod, Operation)> {
+        self.operations.iter().cloned()
+    }
+
+    /// Answers `GET`, and `HEAD` with the same headers. What has no `operation` is not for API consumers.
+    #[must_use]
+    pub fn get<F, Args>(mut self, handler: F, operation: impl Into<Option<Operation>>) -> Self
     where
         F: Handler<Args>,
         Args: FromRequest + 'static,
         F::Output: Responder + 'static,
     {
+        self.operations.extend(operation.into().map(|operation| (HttpMethod::Get, operation)));
         self.method(Method::GET, handler.clone()).method(Method::HEAD, handler)
     }
 
     /// Answers `POST`.
     #[must_use]
-    pub fn post<F, Args>(self, handler: F) -> Self
+    pub fn post<F, Args>(mut self, handler: F, operation: impl Into<Option<Operation>>) -> Self
     where
         F: Handler<Args>,
         Args: FromRequest + 'static,
         F::Output: Responder + 'static,
     {
+        self.operations.extend(operation.into().map(|operation| (HttpMethod::Post, operation)));
         self.method(Method::POST, handler)
     }
 
     /// Answers `DELETE`.
     #[must_use]
-    pub fn delete<F, Args>(self, handler: F) -> Self
+    pub fn delete<F, Args>(mut self, handler: F, operation: impl Into<Option<Operation>>) -> Self
     where
         F: Handler<Args>,
         Args: FromRequest + 'static,
         F::Output: Responder + 'static,
     {
+        self.operations.extend(operation.into().map(|operation| (HttpMethod::Delete, operation)));
         self.method(Method::DELETE, handler)
     }
 
     /// Answers `PATCH`.
     #[must_use]
-    pub fn patch<F, Args>(self, handler: F) -> Self
+    pub fn patch<F, Args>(mut self, handler: F, operation: impl Into<Option<Operation>>) -> Self
     where
         F: Handler<Args>,
         Args: FromRequest + 'static,
         F::Output: Responder + 'static,
     {
+        self.operations.extend(operation.into().map(|operation| (HttpMethod::Patch, operation)));
         self.method(Method::PATCH, handler)
     }
 

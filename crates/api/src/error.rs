@@ -156,7 +156,7 @@ impl ApiError {
     }
 
     /// The body of the answer.
-    fn body(&self) -> String {
+    pub(crate) fn body(&self) -> String {
         match self {
             Self::Credentials(error) => detail(match error {
                 CredentialsError::NotProvided => "Authentication credentials were not provided.",
@@ -208,6 +208,14 @@ impl ApiError {
         }
     }
 
+    /// The whole answer.
+    pub(crate) fn answer(&self) -> HttpResponse {
+        let status = self.status();
+        let mut answer = HttpResponse::build(status);
+        self.headers(status, &mut answer);
+        answer.content_type("application/json").body(self.body())
+    }
+
     /// What belongs to the answer beside status and body.
     fn headers(&self, status: StatusCode, answer: &mut HttpResponseBuilder) {
         if status == StatusCode::UNAUTHORIZED {
@@ -243,9 +251,7 @@ impl ResponseError for ApiError {
         } else if status == StatusCode::FORBIDDEN {
             tracing::warn!(error = %self, "refused");
         }
-        let mut answer = HttpResponse::build(status);
-        self.headers(status, &mut answer);
-        answer.content_type("application/json").body(self.body())
+        self.answer()
     }
 }
 

@@ -16,6 +16,7 @@ pub mod etag;
 pub mod guard;
 pub mod headers;
 pub mod logging;
+pub mod openapi;
 pub mod parameters;
 pub mod readiness;
 pub mod representation;

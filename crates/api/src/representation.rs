@@ -7,6 +7,7 @@ use portfolio_domain::employer::{Description, Employer};
 use portfolio_domain::employer_list::{EmployerPage, Page};
 use portfolio_domain::image::{Image, MediaPath, Thumbnail};
 use serde::Serialize;
+use utoipa::ToSchema;
 
 use crate::etag::ETags;
 use crate::parameters::Parameters;
@@ -115,42 +116,77 @@ fn timestamp(time: DateTime<Utc>) -> String {
     time.to_rfc3339_opts(SecondsFormat::Micros, true)
 }
 
-#[derive(Debug, Serialize)]
-struct EmployersJson<'a> {
+/// A page of employers.
+#[derive(Debug, Serialize, ToSchema)]
+#[schema(as = Employers)]
+pub(crate) struct EmployersJson<'a> {
+    /// How many match in all.
     count: u64,
+    /// The address of the page after this one.
+    #[schema(required, format = "uri")]
     next: Option<String>,
+    /// The address of the page before this one.
+    #[schema(required, format = "uri")]
     previous: Option<String>,
     results: Vec<EmployerJson<'a>>,
 }
 
-#[derive(Debug, Serialize)]
-struct EmployerJson<'a> {
+/// A client company that the site shows in its portfolio.
+#[derive(Debug, Serialize, ToSchema)]
+#[schema(as = Employer)]
+pub(crate) struct EmployerJson<'a> {
     id: i64,
     name: &'a str,
+    #[schema(required)]
     image_data: Option<ImageJson<'a>>,
+    #[schema(required)]
     description: Option<&'a str>,
+    /// UTC, six fractional digits.
+    #[schema(format = DateTime)]
     created_at: String,
+    /// UTC, six fractional digits. It increases with every change.
+    #[schema(format = DateTime)]
     updated_at: String,
 }
 
-#[derive(Debug, Serialize)]
-struct ImageJson<'a> {
+/// An image of the library.
+#[derive(Debug, Serialize, ToSchema)]
+#[schema(as = Image)]
+pub(crate) struct ImageJson<'a> {
     id: i64,
+    /// The kind of medium: `image`.
     #[serde(rename = "type")]
     kind: &'static str,
+    /// Its file's name without the extension, unless it was given another.
     name: &'a str,
+    /// The length of its file in bytes.
     size: u64,
+    /// The same for people: powers of 1024, two decimals.
+    #[schema(example = "5.00 KB")]
     human_readable_size: String,
+    /// The address of its file.
+    #[schema(format = "uri")]
     f: String,
+    /// In pixels, as seen.
     width: u32,
+    /// In pixels, as seen.
     height: u32,
+    /// How its pixels are stored, in Pillow's names.
+    #[schema(example = "RGB")]
     mode: &'a str,
+    /// From small to large.
     thumbnails: Vec<ThumbnailJson>,
 }
 
-#[derive(Debug, Serialize)]
-struct ThumbnailJson {
+/// A smaller copy of an image.
+#[derive(Debug, Serialize, ToSchema)]
+#[schema(as = Thumbnail)]
+pub(crate) struct ThumbnailJson {
     id: i64,
+    /// The address of its file.
+    #[schema(format = "uri")]
     f: String,
+    /// The side of the square box that it fits, in pixels; null for one from an older site.
+    #[schema(required)]
     size: Option<i32>,
 }

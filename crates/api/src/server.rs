@@ -19,6 +19,7 @@ use tokio::time::sleep;
 
 use crate::composition::{self, Storage};
 use crate::config::{self, ServeConfig};
+use crate::openapi::Documents;
 use crate::readiness::{Readiness, Waiting};
 use crate::representation::Representation;
 use crate::service::Service;
@@ -46,6 +47,7 @@ pub async fn serve(config: ServeConfig) -> anyhow::Result<()> {
         patch_employer: PatchEmployer::new(storage.employers.clone(), composition::clock()),
         readiness: readiness.clone(),
         representation: Representation::new(&public_url),
+        documents: Documents::new(&public_url, &routes::endpoints())?,
     });
     let running = HttpServer::new(move || {
         App::new().app_data(service.clone()).wrap(from_fn(answer::finish)).configure(routes::register)

@@ -11,6 +11,7 @@ use portfolio_domain::use_cases::{
 use tokio::time::timeout;
 
 use crate::error::ApiError;
+use crate::openapi::Documents;
 use crate::readiness::Readiness;
 use crate::representation::Representation;
 
@@ -32,6 +33,8 @@ pub struct Service {
     pub readiness: Arc<Readiness>,
     /// How answers are written.
     pub representation: Representation,
+    /// What it says of itself.
+    pub documents: Documents,
 }
 
 /// How much time a request may spend on storage in all, however many calls it makes: a client of a

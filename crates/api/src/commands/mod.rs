@@ -3,6 +3,7 @@
 pub mod demo;
 pub mod healthcheck;
 pub mod migrate;
+pub mod openapi;
 pub mod staff;
 pub mod token;
 

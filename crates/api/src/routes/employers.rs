@@ -1,7 +1,7 @@
 //! `/api/portfolios/employers` (contract, sections 1, 4 and 5).
 
 use actix_web::http::header;
-use actix_web::web::{Data, Payload, ServiceConfig};
+use actix_web::web::{Data, Payload};
 use actix_web::{HttpRequest, HttpResponse};
 use portfolio_domain::access::{ChangeEmployer, CreateEmployer, DeleteEmployer, ViewEmployers};
 use portfolio_domain::employer::{EmployerId, Precondition};
@@ -12,12 +12,18 @@ use crate::endpoint::Endpoint;
 use crate::error::ApiError;
 use crate::guard::Guarded;
 use crate::headers::field;
+use crate::openapi::employers as docs;
 use crate::parameters::Parameters;
 use crate::service::Service;
 
-pub(super) fn register(config: &mut ServiceConfig) {
-    Endpoint::at("/api/portfolios/employers").get(list).post(create).register(config);
-    Endpoint::at("/api/portfolios/employers/{id}").get(get).patch(patch).delete(delete).register(config);
+pub(super) fn endpoints() -> Vec<Endpoint> {
+    vec![
+        Endpoint::at("/api/portfolios/employers").get(list, docs::list()).post(create, docs::create()),
+        Endpoint::at("/api/portfolios/employers/{id}")
+            .get(get, docs::get())
+            .patch(patch, docs::patch())
+            .delete(delete, docs::delete()),
+    ]
 }
 
 /// `GET /api/portfolios/employers`.

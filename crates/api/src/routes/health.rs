@@ -2,15 +2,18 @@
 
 use actix_web::HttpResponse;
 use actix_web::http::header;
-use actix_web::web::{Data, ServiceConfig};
+use actix_web::web::Data;
 use serde_json::json;
 
 use crate::endpoint::Endpoint;
+use crate::openapi::service as docs;
 use crate::service::Service;
 
-pub(super) fn register(config: &mut ServiceConfig) {
-    Endpoint::at("/healthz").get(alive).register(config);
-    Endpoint::at("/readyz").get(ready).register(config);
+pub(super) fn endpoints() -> Vec<Endpoint> {
+    vec![
+        Endpoint::at("/healthz").get(alive, docs::alive()),
+        Endpoint::at("/readyz").get(ready, docs::ready()),
+    ]
 }
 
 /// It never asks the database: a process that waits for one is alive.

@@ -150,33 +150,3 @@ fn bad_parameters_are_named_all_at_once(#[values(Kind::Sqlite, Kind::Postgres)] 
         assert_eq!(stage.get(&format!("{LIST}{fine}")).status, 200, "{fine}");
     }
 }
-
-/// Every method of every path that needs a permission, and its code.
-#[rstest]
-fn every_request_needs_its_own_permission(#[values(Kind::Sqlite, Kind::Postgres)] kind: Kind) {
-    let stage = Stage::new(kind);
-    let codes = ["4221", "4222", "4223", "4224"];
-    for (method, path, code) in [
-        ("GET", LIST, "4222"),
-        ("HEAD", LIST, "4222"),
-        ("POST", LIST, "4221"),
-        ("GET", EMPLOYER, "4222"),
-        ("HEAD", EMPLOYER, "4222"),
-        ("PATCH", EMPLOYER, "4223"),
-        ("DELETE", EMPLOYER, "4224"),
-    ] {
-        assert_eq!(stage.send(method, path, &[], Some(b"{bad")).status, 401, "{method} {path}");
-        let others: Vec<_> =
-            codes.iter().filter(|other| **other != code).flat_map(|other| ["--permission", other]).collect();
-        let asked = |flags: &[&str]| {
-            let name = format!("{method}-{}-{}", path.len(), flags.len());
-            let token = format!("Token {}", stage.site.key(&name, flags));
-            let headers = [("Authorization", token.as_bytes()), ("Content-Type", JSON.as_bytes())];
-            stage.send(method, path, &headers, Some(b"{bad")).status
-        };
-        assert_eq!(asked(&others), 403, "{method} {path}");
-        let allowed = asked(&["--permission", code]);
-        let expected = if matches!(method, "POST" | "PATCH") { 400 } else { 200 };
-        assert_eq!(allowed, if method == "DELETE" { 204 } else { expected }, "{method} {path}");
-    }
-}

@@ -2,7 +2,9 @@
 #![expect(clippy::unwrap_used, clippy::expect_used, reason = "a test that can't be set up has failed")]
 
 mod answers;
+mod authorisation;
 mod body;
+mod docs;
 mod drf;
 mod employers;
 mod example;

@@ -1,0 +1,61 @@
+//! What the service says of itself.
+
+use actix_web::http::StatusCode;
+use serde_json::json;
+use utoipa::openapi::path::Operation;
+use utoipa::openapi::schema::{Object, ObjectBuilder, Type};
+use utoipa::openapi::{Content, ContentBuilder};
+
+use super::operation::{Description, JSON, content};
+use super::schemas::{STATUS, named};
+use crate::error::ApiError;
+
+const TAG: &str = "service";
+
+pub(crate) fn alive() -> Operation {
+    Description::of(TAG, "isAlive", "Whether the process runs")
+        .answers(StatusCode::OK, "It runs, whatever the database does.", Some((JSON, status("alive"))))
+        .build()
+}
+
+pub(crate) fn ready() -> Operation {
+    Description::of(TAG, "isReady", "Whether it can do its work")
+        .answers(StatusCode::OK, "Database and media store answer.", Some((JSON, status("ready"))))
+        .fails([ApiError::Unavailable(String::new())])
+        .build()
+}
+
+pub(crate) fn document() -> Operation {
+    let document = Object::builder().description(Some("An OpenAPI 3.1 document."));
+    Description::of(TAG, "openApi", "This document")
+        .answers(
+            StatusCode::OK,
+            "The OpenAPI document of this service.",
+            Some((JSON, ContentBuilder::new().schema(Some(document)).build())),
+        )
+        .build()
+}
+
+pub(crate) fn page(policy: &str) -> Operation {
+    Description::of(TAG, "docs", "A page on which to read this document, and to try it")
+        .answers(
+            StatusCode::OK,
+            "The page. It asks no other host.",
+            Some(("text/html; charset=utf-8", html())),
+        )
+        .with(
+            StatusCode::OK,
+            "Content-Security-Policy",
+            "What the page may load: its own files only.",
+            policy,
+        )
+        .build()
+}
+
+fn status(status: &str) -> Content {
+    content(named(STATUS), vec![(status.to_owned(), json!({ "status": status }))])
+}
+
+fn html() -> Content {
+    ContentBuilder::new().schema(Some(ObjectBuilder::new().schema_type(Type::String))).build()
+}
