@@ -1,16 +1,19 @@
 # Each target is one line that calls the real tool.
 TARGET := $(or $(CARGO_TARGET_DIR),target)
 
-.PHONY: help run test bench fmt lint doc
+.PHONY: help run test python-client bench fmt lint doc
 
 help: ## list the targets
-	@sed -n 's/^\([a-z]*\):.*## /\1\t/p' Makefile
+	@sed -n 's/^\([a-z-]*\):.*## /\1\t/p' Makefile
 
 run: ## build, make the example data, print a key and curl lines, and serve
 	@cargo build --release --locked --bin portfolio && $(TARGET)/release/portfolio demo && exec $(TARGET)/release/portfolio serve
 
 test: ## run every test, on SQLite and on a PostgreSQL that it brings along
 	@scripts/throwaway-postgres run -- cargo test --workspace --locked
+
+python-client: ## try the service with a client written in Python, on SQLite and on PostgreSQL
+	@cargo build --locked --bin portfolio && env -u DATABASE_URL scripts/python-client $(TARGET)/debug/portfolio && scripts/throwaway-postgres run -- sh -c 'DATABASE_URL=$$TEST_POSTGRES_URL exec scripts/python-client $(TARGET)/debug/portfolio'
 
 bench: ## measure PATCH on PostgreSQL against pgbench with the same statements
 	@cargo build --release --locked --bin portfolio && scripts/bench $(TARGET)/release/portfolio
