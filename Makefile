@@ -1,7 +1,7 @@
 # Each target is one line that calls the real tool.
 TARGET := $(or $(CARGO_TARGET_DIR),target)
 
-.PHONY: help run test bench schemathesis docs-in-chromium fmt lint doc
+.PHONY: help run test python-client schemathesis docs-in-chromium bench fmt lint doc
 
 help: ## list the targets
 	@sed -n 's/^\([a-z-]*\):.*## /\1\t/p' Makefile
@@ -11,6 +11,9 @@ run: ## build, make the example data, print a key and curl lines, and serve
 
 test: ## run every test, on SQLite and on a PostgreSQL that it brings along
 	@scripts/throwaway-postgres run -- cargo test --workspace --locked
+
+python-client: ## try the service with a client written in Python, on SQLite and on PostgreSQL
+	@cargo build --locked --bin portfolio && env -u DATABASE_URL scripts/python-client $(TARGET)/debug/portfolio && scripts/throwaway-postgres run -- sh -c 'DATABASE_URL=$$TEST_POSTGRES_URL exec scripts/python-client $(TARGET)/debug/portfolio'
 
 bench: ## measure PATCH on PostgreSQL against pgbench with the same statements
 	@cargo build --release --locked --bin portfolio && scripts/bench $(TARGET)/release/portfolio

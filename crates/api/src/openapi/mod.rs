@@ -1,5 +1,5 @@
 //! What the service says of itself: the OpenAPI 3.1 document (contract, section 5). It is made of the
-//! same [`Endpoint`](crate::endpoint::Endpoint)s that answer, of the structures that are written, and of
+//! same [`Endpoint`]s that answer, of the structures that are written, and of
 //! the errors that are sent, so that it can't tell of what is not there.
 
 pub mod employers;

@@ -1,5 +1,6 @@
 use std::collections::BTreeSet;
 
+use actix_web::http::Method;
 use serde_json::Value;
 
 use super::Documents;
@@ -53,8 +54,7 @@ fn every_method_of_the_api_is_described_under_a_name_of_its_own() {
     let endpoints = routes::endpoints();
     let known =
         endpoints.iter().filter(|endpoint| !endpoint.path().starts_with("/api/docs/")).flat_map(|endpoint| {
-            let methods =
-                endpoint.methods().iter().map(|method| method.as_str()).filter(|method| *method != "HEAD");
+            let methods = endpoint.methods().iter().map(Method::as_str).filter(|method| *method != "HEAD");
             methods.map(|method| (method, endpoint.path()))
         });
     assert_eq!(described, known.collect());

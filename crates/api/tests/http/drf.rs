@@ -1,27 +1,41 @@
 //! What a real Django REST Framework answered, asked of our service: every recorded case is answered
 //! the same, or by a difference that has a name in the contract (`drf/differences.rs`).
 //!
-//! `drf/observed.jsonl` holds the recorded cases whose outcome our service defines so far. They are
-//! replayed in their order, since some build on the one before.
+//! `drf/observed.jsonl` holds every recorded case. They are replayed in their order, since some build on
+//! the one before.
 
 mod differences;
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use chrono::TimeDelta;
 use portfolio_adapters::database_url::DatabaseUrl;
 use portfolio_api::composition::Storage;
 use portfolio_domain::employer::Employer;
 use portfolio_domain::ports::{Demo, Planted};
 use portfolio_domain::staff::{NewStaff, StaffName, Standing};
 use portfolio_domain::testing::fixtures;
-use portfolio_testkit::{Kind, Server, Site};
+use portfolio_testkit::{Kind, PUBLIC_URL, Server, Site};
 use rstest::rstest;
 use serde_json::{Value, json};
 
-use self::differences::DIFFERENCES;
+use self::differences::{DIFFERENCES, Ours};
 use crate::{PROGRAM, wire};
 
 const OBSERVED: &str = include_str!("drf/observed.jsonl");
+
+/// Before this case the recorded site did what we don't: it was sent requests that were not recorded, and
+/// forms, which we refuse. What came of it shows in the answers of the cases after it.
+const MEANWHILE: (&str, &str) = (
+    "drf-160",
+    "DELETE FROM employers WHERE name = 'Umbrella';
+     -- PostgreSQL spent an id on the name that was taken. A missing key the service fills in.
+     UPDATE employers SET id = 5, search_key = NULL WHERE name = 'Hooli';
+     UPDATE employers SET description = 'mp\r\n--XXBOUND--' WHERE name = 'Globex';
+     UPDATE employers SET description = '' WHERE name = 'Initech';
+     INSERT INTO employers (id, name, created_at, updated_at)
+         SELECT 6, 'Sixth', created_at, updated_at FROM employers WHERE id = 3;",
+);
 
 /// One recorded request and its recorded answer.
 #[derive(Debug, serde::Deserialize)]
@@ -104,29 +118,51 @@ fn unescape(text: &str) -> Vec<u8> {
     bytes
 }
 
-/// An answer as JSON, without what two sites can't share: times, and what an image is but for its id.
-/// Of a JSON error both say what and where, each parser in its own words.
+/// An answer as JSON, without what two sites can't share: times, what an image is but for its id, and
+/// where the site stands. Of a JSON error both say what and where, each parser in its own words.
 fn comparable(body: &str) -> Value {
-    /// How every JSON error starts.
-    const JSON_ERROR: &str = "JSON parse error - ";
     if body.is_empty() {
         return Value::Null;
     }
     // The recorded site sometimes answers a page.
     let mut answer: Value = serde_json::from_str(body).unwrap_or_else(|_| Value::from(body));
-    if let Some(employer) = answer.as_object_mut() {
-        employer.remove("created_at");
-        employer.remove("updated_at");
-        if let Some(image) = employer.get_mut("image_data") {
-            *image = image.get("id").cloned().unwrap_or_default();
-        }
-        if let Some(detail) = employer.get_mut("detail")
-            && detail.as_str().is_some_and(|text| text.starts_with(JSON_ERROR))
+    set_apart(&mut answer);
+    answer
+}
+
+fn set_apart(answer: &mut Value) {
+    /// How every JSON error starts.
+    const JSON_ERROR: &str = "JSON parse error - ";
+    /// Where the recorded site stood.
+    const RECORDED_URL: &str = "http://testserver/";
+    let Some(members) = answer.as_object_mut() else { return };
+    members.remove("created_at");
+    members.remove("updated_at");
+    if let Some(image) = members.get_mut("image_data") {
+        *image = image.get("id").cloned().unwrap_or_default();
+    }
+    if let Some(detail) = members.get_mut("detail")
+        && detail.as_str().is_some_and(|text| text.starts_with(JSON_ERROR))
+    {
+        *detail = JSON_ERROR.into();
+    }
+    for link in ["next", "previous"] {
+        if let Some(Value::String(link)) = members.get_mut(link)
+            && let Some(path) = link.strip_prefix(RECORDED_URL)
         {
-            *detail = JSON_ERROR.into();
+            *link = format!("{PUBLIC_URL}/{path}");
         }
     }
-    answer
+    if let Some(employers) = members.get_mut("results").and_then(Value::as_array_mut) {
+        employers.iter_mut().for_each(set_apart);
+    }
+}
+
+/// A recorded list, which is ordered by id, as our default order has it: of the employers that are listed
+/// each was made after those of lesser ids.
+fn newest_first((status, mut answer): (u16, Value)) -> (u16, Value) {
+    answer["results"].as_array_mut().unwrap().reverse();
+    (status, answer)
 }
 
 /// Whether two answers are the same. Which id a new employer gets is a site's own affair.
@@ -145,11 +181,15 @@ fn same(ours: &(u16, Value), other: &(u16, Value)) -> bool {
 const STAFF: [&str; 8] =
     ["--permission", "4221", "--permission", "4222", "--permission", "4223", "--permission", "4224"];
 
-/// The recorded site: its employers, its image, its users with their keys.
+/// The recorded site: its employers, one made after the other, its image, its users with their keys.
 fn recorded_site(kind: Kind) -> Site {
     let site = Site::new(PROGRAM, kind);
     site.ok(&["migrate"]);
-    let acme = Employer { image: Some(fixtures::image(1)), ..fixtures::employer(1, "Acme") };
+    let employer = |id, name| {
+        let made = fixtures::now() + TimeDelta::microseconds(id);
+        Employer { created_at: made, updated_at: made, ..fixtures::employer(id, name) }
+    };
+    let acme = Employer { image: Some(fixtures::image(1)), ..employer(1, "Acme") };
     let demo = Demo {
         staff: NewStaff {
             name: StaffName::parse("demo").unwrap(),
@@ -157,7 +197,7 @@ fn recorded_site(kind: Kind) -> Site {
             permissions: BTreeSet::new(),
         },
         images: vec![fixtures::image(1)],
-        employers: vec![acme, fixtures::employer(2, "Globex"), fixtures::employer(3, "Initech")],
+        employers: vec![acme, employer(2, "Globex"), employer(3, "Initech")],
         now: fixtures::now(),
     };
     let url = DatabaseUrl::parse(site.database_url()).unwrap();
@@ -186,6 +226,9 @@ fn every_recorded_case_is_answered_the_same_or_by_a_named_difference(
     let server = site.serve();
     let mut wrong = Vec::new();
     for case in observed() {
+        if case.id == MEANWHILE.0 {
+            site.execute(MEANWHILE.1);
+        }
         let (status, body) = case.send(&server);
         let ours = (status, comparable(&body));
         let recorded = case.recorded();
@@ -195,7 +238,10 @@ fn every_recorded_case_is_answered_the_same_or_by_a_named_difference(
             None => format!("differs without a name; recorded: {recorded:?}"),
             Some(_) if same(&ours, &recorded) => "has a name, and does not differ".to_owned(),
             Some(difference) => {
-                let expected = (difference.status, comparable(difference.body));
+                let expected = match difference.ours {
+                    Ours::Answer(status, body) => (status, comparable(body)),
+                    Ours::NewestFirst => newest_first(recorded),
+                };
                 if same(&ours, &expected) {
                     continue;
                 }
@@ -213,7 +259,7 @@ fn every_named_difference_is_of_a_recorded_case() {
     let named: BTreeSet<_> = DIFFERENCES.iter().map(|difference| difference.id.to_owned()).collect();
     assert_eq!(named.len(), DIFFERENCES.len(), "a case has two names");
     assert!(named.is_subset(&recorded), "{:?}", named.difference(&recorded));
-    assert_eq!((recorded.len() - named.len(), named.len()), (100, 58), "same, and named differences");
+    assert_eq!((recorded.len() - named.len(), named.len()), (107, 88), "same, and named differences");
 }
 
 #[test]
@@ -226,6 +272,9 @@ fn answers_are_compared_without_times_and_words_of_a_parser() {
     let employer = r#"{"id":1,"image_data":{"id":7,"size":1},"created_at":"a","updated_at":"b"}"#;
     assert_eq!(comparable(employer), json!({ "id": 1, "image_data": 7 }));
     assert_eq!(comparable(r#"{"id":1,"image_data":null}"#), json!({ "id": 1, "image_data": null }));
+    let list = r#"{"next":"http://testserver/a?b","previous":null,"results":[{"id":1,"created_at":"a"}]}"#;
+    let next = format!("{PUBLIC_URL}/a?b");
+    assert_eq!(comparable(list), json!({ "next": next, "previous": null, "results": [{ "id": 1 }] }));
     let error = r#"{"detail":"JSON parse error - at line 1"}"#;
     assert_eq!(comparable(error), json!({ "detail": "JSON parse error - " }));
     assert_eq!(comparable("<html>"), json!("<html>"));

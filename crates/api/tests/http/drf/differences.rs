@@ -25,6 +25,11 @@ pub(super) enum Row {
     ContentEncoding,
     NumberOutOfRange,
     Descriptions,
+    SearchedMembers,
+    NewestFirst,
+    BadParameters,
+    OtherFilters,
+    MoreMethods,
 }
 
 impl Row {
@@ -48,6 +53,13 @@ impl Row {
             Self::NoMediaType => "3: other media type (the header's value as sent; `\"\"` for none)",
             Self::ContentEncoding => "3: `Content-Encoding` other than `identity`",
             Self::Descriptions => "9: `\"\"` for a description never given",
+            Self::SearchedMembers => "9: search in the description too",
+            Self::NewestFirst => "9: names of at most 50 characters, ordered by id",
+            Self::BadParameters => "9: `limit=abc`, `limit=0`, `ordering=bogus` silently ignored",
+            Self::OtherFilters => "9: the recorded site's own filters",
+            Self::MoreMethods => {
+                "4: `GET /api/portfolios/employers/:id`, which the view of PATCH alone lacks"
+            }
             Self::NumberOutOfRange => "3: a number out of double range is a syntax error",
         }
     }
@@ -64,13 +76,24 @@ impl Debug for Row {
 pub(super) struct Difference {
     pub(super) row: Row,
     pub(super) id: &'static str,
-    pub(super) status: u16,
-    /// Compared like an answer: an employer's times and its image but for the id don't count.
-    pub(super) body: &'static str,
+    pub(super) ours: Ours,
+}
+
+#[derive(Debug)]
+pub(super) enum Ours {
+    /// A status, and a body that is compared like an answer: an employer's times and its image but for
+    /// the id don't count.
+    Answer(u16, &'static str),
+    /// The recorded answer itself, but for the order of its results.
+    NewestFirst,
 }
 
 const fn differs(row: Row, id: &'static str, status: u16, body: &'static str) -> Difference {
-    Difference { row, id, status, body }
+    Difference { row, id, ours: Ours::Answer(status, body) }
+}
+
+const fn newest_first(id: &'static str) -> Difference {
+    Difference { row: Row::NewestFirst, id, ours: Ours::NewestFirst }
 }
 
 const NOT_A_STRING: &str = r#"{"name":["Not a valid string."]}"#;
@@ -86,6 +109,12 @@ const NO_TYPE: &str = r#"{"detail":"Unsupported media type \"\" in request."}"#;
 const PLAIN_TEXT: &str = r#"{"detail":"Unsupported media type \"text/plain\" in request."}"#;
 const NAME_OF_51: &str = r#"{"id":1,"name":"xxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxx","image_data":{"id":1},"description":"first"}"#;
 const EMOJI_OF_51: &str = r#"{"id":1,"name":"😀😀😀😀😀😀😀😀😀😀😀😀😀😀😀😀😀😀😀😀😀😀😀😀😀😀😀😀😀😀😀😀😀😀😀😀😀😀😀😀😀😀😀😀😀😀😀😀😀😀😀","image_data":{"id":1},"description":"first"}"#;
+const NO_INTEGER: &str = r#"{"limit":["A valid integer is required."]}"#;
+const TOO_SMALL: &str = r#"{"limit":["Ensure this value is greater than or equal to 1."]}"#;
+/// Every employer of the lists, newest first.
+const EVERYONE: &str = r#"{"count":4,"next":null,"previous":null,"results":[{"id":5,"name":"Hooli","image_data":{"id":1},"description":"d"},{"id":3,"name":"Initech","image_data":null,"description":""},{"id":2,"name":"Globex","image_data":null,"description":"mp\r\n--XXBOUND--"},{"id":1,"name":"Acme","image_data":{"id":1},"description":"first"}]}"#;
+const WITH_IMAGE: &str = r#"{"count":2,"next":null,"previous":null,"results":[{"id":5,"name":"Hooli","image_data":{"id":1},"description":"d"},{"id":1,"name":"Acme","image_data":{"id":1},"description":"first"}]}"#;
+const WITHOUT_IMAGE: &str = r#"{"count":2,"next":null,"previous":null,"results":[{"id":3,"name":"Initech","image_data":null,"description":""},{"id":2,"name":"Globex","image_data":null,"description":"mp\r\n--XXBOUND--"}]}"#;
 
 pub(super) const DIFFERENCES: &[Difference] = &[
     differs(Row::Forms, "drf-070", 415, FORM),
@@ -191,4 +220,69 @@ pub(super) const DIFFERENCES: &[Difference] = &[
     differs(Row::NeverOurFault, "drf-135", 400, JSON_ERROR),
     differs(Row::StrictTypes, "drf-139", 400, r#"{"description":["Not a valid string."]}"#),
     differs(Row::Put, "drf-159", 405, NO_PUT),
+    differs(
+        Row::MoreMethods,
+        "drf-026",
+        200,
+        r#"{"id":1,"name":"Acme","image_data":{"id":1},"description":"first"}"#,
+    ),
+    differs(Row::NotFoundText, "drf-161", 404, NOT_FOUND),
+    newest_first("drf-162"),
+    differs(
+        Row::NewestFirst,
+        "drf-163",
+        200,
+        r#"{"count":4,"next":"http://localhost:8000/api/portfolios/employers?limit=1&offset=2","previous":"http://localhost:8000/api/portfolios/employers?limit=1","results":[{"id":3,"name":"Initech","image_data":null,"description":""}]}"#,
+    ),
+    differs(Row::BadParameters, "drf-165", 400, TOO_SMALL),
+    differs(Row::BadParameters, "drf-166", 400, TOO_SMALL),
+    differs(Row::BadParameters, "drf-167", 400, NO_INTEGER),
+    newest_first("drf-168"),
+    differs(Row::BadParameters, "drf-169", 400, NO_INTEGER),
+    differs(
+        Row::BadParameters,
+        "drf-170",
+        400,
+        r#"{"offset":["Ensure this value is greater than or equal to 0."]}"#,
+    ),
+    differs(
+        Row::BadParameters,
+        "drf-171",
+        400,
+        r#"{"limit":["Ensure this value is less than or equal to 1000."]}"#,
+    ),
+    differs(Row::SearchedMembers, "drf-173", 200, r#"{"count":0,"next":null,"previous":null,"results":[]}"#),
+    differs(
+        Row::BadParameters,
+        "drf-176",
+        400,
+        r#"{"ordering":["\"bogus\" is not a valid choice. Choose from id, name, created_at, updated_at, each with an optional \"-\"."]}"#,
+    ),
+    differs(
+        Row::BadParameters,
+        "drf-177",
+        400,
+        r#"{"ordering":["\"--name\" is not a valid choice. Choose from id, name, created_at, updated_at, each with an optional \"-\"."]}"#,
+    ),
+    newest_first("drf-179"),
+    differs(Row::BadParameters, "drf-180", 200, WITH_IMAGE),
+    differs(Row::BadParameters, "drf-181", 200, WITH_IMAGE),
+    differs(Row::BadParameters, "drf-182", 200, WITHOUT_IMAGE),
+    differs(Row::OtherFilters, "drf-183", 200, EVERYONE),
+    differs(Row::OtherFilters, "drf-184", 200, EVERYONE),
+    differs(Row::OtherFilters, "drf-185", 200, EVERYONE),
+    newest_first("drf-186"),
+    differs(Row::OtherFilters, "drf-187", 200, EVERYONE),
+    differs(Row::OtherFilters, "drf-188", 200, EVERYONE),
+    newest_first("drf-189"),
+    differs(Row::OtherFilters, "drf-190", 200, EVERYONE),
+    differs(Row::OtherFilters, "drf-191", 200, EVERYONE),
+    differs(Row::OtherFilters, "drf-192", 200, EVERYONE),
+    newest_first("drf-193"),
+    differs(
+        Row::NewestFirst,
+        "drf-195",
+        200,
+        r#"{"count":4,"next":"http://localhost:8000/api/portfolios/employers?limit=1&offset=1&x=a+b%26c","previous":null,"results":[{"id":5,"name":"Hooli","image_data":{"id":1},"description":"d"}]}"#,
+    ),
 ];
