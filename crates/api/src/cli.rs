@@ -25,7 +25,7 @@ struct Cli {
 }
 
 /// The variables that are read.
-const VARIABLES: [&str; 9] = [
+const VARIABLES: [&str; 10] = [
     "BIND",
     "PUBLIC_URL",
     "DATABASE_URL",
@@ -33,6 +33,7 @@ const VARIABLES: [&str; 9] = [
     "DATABASE_POOL_SIZE",
     "MEDIA_STORE",
     "KEEP_ALIVE",
+    "CORS_ALLOWED_ORIGINS",
     "LOG_FORMAT",
     "RUST_LOG",
 ];

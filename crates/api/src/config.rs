@@ -12,6 +12,8 @@ use clap::Args;
 use portfolio_adapters::database_url::DatabaseUrl;
 use portfolio_adapters::migrations::MigrateError;
 
+use crate::cors::AllowedOrigins;
+
 /// The flags of `serve`, each also an environment variable.
 ///
 /// They are taken as text and judged by [`ServeConfig::judge`]: clap would name the flag, where it was
@@ -29,6 +31,16 @@ pub struct ServeFlags {
     /// How long an idle connection is kept, as 15s; behind a proxy, more than the proxy's own idle time
     #[arg(long, env = "KEEP_ALIVE", value_name = "TIME", default_value = "15s")]
     keep_alive: String,
+    /// The origins whose pages may call the service from a browser, as `https://www.example.com`, separated
+    /// by commas
+    #[arg(
+        long,
+        env = "CORS_ALLOWED_ORIGINS",
+        value_name = "ORIGINS",
+        default_value = "",
+        hide_default_value = true
+    )]
+    cors_allowed_origins: String,
     /// Don't apply pending migrations: stay unready while some are pending
     #[arg(long)]
     no_migrate: bool,
@@ -62,6 +74,8 @@ pub struct ServeConfig {
     pub media_store: MediaStoreUrl,
     /// How long an idle connection is kept.
     pub keep_alive: Duration,
+    /// The origins whose pages may call the service.
+    pub allowed_origins: AllowedOrigins,
     /// Whether pending migrations are applied.
     pub migrate: bool,
 }
@@ -87,7 +101,14 @@ impl ServeConfig {
     ///
     /// The first value that is wrong, by its variable.
     pub fn judge(flags: ServeFlags) -> anyhow::Result<Self> {
-        let ServeFlags { address, database_pool_size, media_store, keep_alive, no_migrate } = flags;
+        let ServeFlags {
+            address,
+            database_pool_size,
+            media_store,
+            keep_alive,
+            cors_allowed_origins,
+            no_migrate,
+        } = flags;
         Ok(Self {
             bind: address.bind(),
             public_url: address.public_url()?,
@@ -95,6 +116,11 @@ impl ServeConfig {
             pool_size: given(database_pool_size).map(|text| pool_size(&text)).transpose()?,
             media_store: parse_media_store(&media_store)?,
             keep_alive: keep_alive_of(&keep_alive)?,
+            allowed_origins: AllowedOrigins::parse(&cors_allowed_origins).ok_or_else(|| {
+                anyhow!(
+                    "CORS_ALLOWED_ORIGINS: must be origins like https://www.example.com, separated by commas"
+                )
+            })?,
             migrate: !no_migrate,
         })
     }

@@ -10,6 +10,7 @@ pub mod cli;
 pub mod commands;
 pub mod composition;
 pub mod config;
+pub mod cors;
 pub mod endpoint;
 pub mod error;
 pub mod etag;

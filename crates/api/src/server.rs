@@ -4,7 +4,7 @@ use std::net::{SocketAddr, TcpListener, ToSocketAddrs as _};
 use std::sync::Arc;
 use std::time::Duration;
 
-use actix_web::middleware::from_fn;
+use actix_web::middleware::{Condition, from_fn};
 use actix_web::{App, HttpServer, web};
 use anyhow::Context as _;
 use portfolio_adapters::migrations::MigrateError;
@@ -23,7 +23,7 @@ use crate::openapi::Documents;
 use crate::readiness::{Readiness, Waiting};
 use crate::representation::Representation;
 use crate::service::Service;
-use crate::{answer, routes};
+use crate::{answer, cors, routes};
 
 /// Listens at once, applies pending migrations as soon as the database answers, and serves until
 /// SIGTERM or SIGINT.
@@ -49,8 +49,15 @@ pub async fn serve(config: ServeConfig) -> anyhow::Result<()> {
         representation: Representation::new(&public_url),
         documents: Documents::new(&public_url, &routes::endpoints())?,
     });
+    let origins = config.allowed_origins.clone();
     let running = HttpServer::new(move || {
-        App::new().app_data(service.clone()).wrap(from_fn(answer::finish)).configure(routes::register)
+        let shared = !origins.is_empty();
+        App::new()
+            .app_data(service.clone())
+            .wrap(Condition::new(shared, origins.cors()))
+            .wrap(Condition::new(shared, from_fn(cors::preflight)))
+            .wrap(from_fn(answer::finish))
+            .configure(routes::register)
     })
     .workers(std::thread::available_parallelism().map_or(2, |cores| cores.get().max(2)))
     // The default, 25,000, exceeds the usual limit of open files.

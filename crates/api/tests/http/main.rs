@@ -4,6 +4,7 @@
 mod answers;
 mod authorisation;
 mod body;
+mod cors;
 mod docs;
 mod drf;
 mod employers;
