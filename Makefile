@@ -1,7 +1,7 @@
 # Each target is one line that calls the real tool.
 TARGET := $(or $(CARGO_TARGET_DIR),target)
 
-.PHONY: help run test python-client schemathesis docs-in-chromium bench fmt lint doc
+.PHONY: help run test python-client schemathesis docs-in-chromium bench list-growth fmt lint doc
 
 help: ## list the targets
 	@sed -n 's/^\([a-z-]*\):.*## /\1\t/p' Makefile
@@ -23,6 +23,9 @@ schemathesis: ## hold the running service to its OpenAPI document, on both datab
 
 docs-in-chromium: ## try the page at /api/docs in a headless Chromium, and take a screenshot
 	@cargo build --locked --bin portfolio && scripts/docs-in-chromium $(TARGET)/debug/portfolio
+
+list-growth: ## measure how pages of the list grow with the table, on both databases
+	@cargo build --release --locked --bin portfolio && scripts/list-growth $(TARGET)/release/portfolio
 
 fmt: ## format the code
 	@cargo fmt --all
