@@ -74,11 +74,11 @@ fn a_page_of_an_allowed_origin_may_read_every_answer() {
 
 #[test]
 fn no_other_page_is_let_in() {
-    let (_site, of_one, _) = serve(Some(ORIGIN));
-    let (_other_site, of_none, _) = serve(None);
+    let (_site, open, _) = serve(Some(ORIGIN));
+    let (_other_site, closed, _) = serve(None);
     let strangers =
         ["https://example.com", "http://www.example.com", "https://www.example.com.evil.org", "null", "*"];
-    for (server, origins) in [(&of_one, &strangers[..]), (&of_none, &[ORIGIN, "null"])] {
+    for (server, origins) in [(&open, &strangers[..]), (&closed, &[ORIGIN, "null"])] {
         for origin in origins {
             let replies = [
                 preflight(server, EMPLOYER, origin, "PATCH"),
