@@ -13,7 +13,7 @@ use diesel::sql_types::{BigInt, Timestamptz};
 use diesel::sqlite::Sqlite;
 use portfolio_domain::access::Grant;
 use portfolio_domain::employer::{Description, Employer, EmployerId, EmployerName, Version};
-use portfolio_domain::image::{FileSize, Image, ImageId, MediaPath, Thumbnail};
+use portfolio_domain::image::{FileSize, Image, ImageId, ImageName, ImageVersion, MediaPath, Thumbnail};
 use portfolio_domain::permission::Permission;
 use portfolio_domain::staff::{StaffId, StaffMember, StaffName, Standing};
 use portfolio_domain::token::{Token, TokenId, TokenRecord};
@@ -87,13 +87,14 @@ impl EmployerRow {
 
 #[derive(Debug, Queryable)]
 pub(crate) struct ImageRow {
-    id: i64,
+    pub(crate) id: i64,
     name: String,
     path: String,
     size_bytes: i64,
     width: i32,
     height: i32,
     mode: String,
+    version: i64,
 }
 
 #[derive(Debug, Queryable)]
@@ -111,7 +112,7 @@ macro_rules! read_columns {
             /// An `EmployerRow`.
             EMPLOYER = employers: id, name, image_id, description, created_at, updated_at, version;
             /// An `ImageRow`.
-            IMAGE = images: id, name, path, size_bytes, width, height, mode;
+            IMAGE = images: id, name, path, size_bytes, width, height, mode, version;
             /// A `ThumbnailRow`.
             THUMBNAIL = thumbnails: id, path, box_side;
         }
@@ -149,10 +150,7 @@ pub(crate) fn employers(
     rows: Vec<(EmployerRow, Option<ImageRow>)>,
     thumbnails: Vec<(i64, ThumbnailRow)>,
 ) -> QueryResult<Vec<Employer>> {
-    let mut by_image: HashMap<i64, Vec<Thumbnail>> = HashMap::new();
-    for (image, row) in thumbnails {
-        by_image.entry(image).or_default().push(thumbnail(row));
-    }
+    let by_image = by_image(thumbnails);
     let mut by_id: HashMap<i64, _> = rows.into_iter().map(|row| (row.0.id, row)).collect();
     let in_order = ids.iter().filter_map(|id| by_id.remove(id));
     in_order
@@ -167,6 +165,33 @@ pub(crate) fn employers(
         .collect()
 }
 
+/// Folds the rows of one image, joined with its thumbnails, into it; `None` when there are none.
+pub(crate) fn image(rows: Vec<(ImageRow, Option<ThumbnailRow>)>) -> QueryResult<Option<Image>> {
+    let mut rows = rows.into_iter();
+    let Some((image, first)) = rows.next() else { return Ok(None) };
+    let thumbnails = first.into_iter().chain(rows.filter_map(|(_, thumbnail)| thumbnail)).map(thumbnail);
+    image_of(image, thumbnails.collect()).map(Some)
+}
+
+/// Puts images and their thumbnails together, in the order of the images.
+pub(crate) fn images(rows: Vec<ImageRow>, thumbnails: Vec<(i64, ThumbnailRow)>) -> QueryResult<Vec<Image>> {
+    let mut by_image = by_image(thumbnails);
+    rows.into_iter()
+        .map(|row| {
+            let thumbnails = by_image.remove(&row.id).unwrap_or_default();
+            image_of(row, thumbnails)
+        })
+        .collect()
+}
+
+fn by_image(thumbnails: Vec<(i64, ThumbnailRow)>) -> HashMap<i64, Vec<Thumbnail>> {
+    let mut by_image: HashMap<i64, Vec<Thumbnail>> = HashMap::new();
+    for (image, row) in thumbnails {
+        by_image.entry(image).or_default().push(thumbnail(row));
+    }
+    by_image
+}
+
 fn thumbnail(row: ThumbnailRow) -> Thumbnail {
     Thumbnail { id: row.id, path: MediaPath(row.path), box_side: row.box_side }
 }
@@ -174,8 +199,10 @@ fn thumbnail(row: ThumbnailRow) -> Thumbnail {
 fn image_of(row: ImageRow, thumbnails: Vec<Thumbnail>) -> QueryResult<Image> {
     let size = FileSize(row.size_bytes.try_into().map_err(nonsense)?);
     let extent = (row.width.try_into().map_err(nonsense)?, row.height.try_into().map_err(nonsense)?);
-    let image = Image::new(ImageId(row.id), row.name, MediaPath(row.path), size, extent, row.mode);
-    Ok(image.with_thumbnails(thumbnails))
+    let (id, name, path) = (ImageId(row.id), ImageName::from_stored(row.name), MediaPath(row.path));
+    let mut image = Image::new(id, name, path, size, extent, row.mode).with_thumbnails(thumbnails);
+    image.version = ImageVersion(row.version);
+    Ok(image)
 }
 
 fn nonsense(error: impl std::error::Error + Send + Sync + 'static) -> DieselError {

@@ -7,17 +7,17 @@ use portfolio_adapters::database_url::DatabaseUrl;
 use portfolio_adapters::media_store::LocalMediaStore;
 use portfolio_adapters::migrations::MigrateError;
 use portfolio_adapters::postgres::{
-    self, PostgresAccessControl, PostgresDemoRepository, PostgresEmployerRepository, PostgresStaffRepository,
-    PostgresTokenRepository,
+    self, PostgresAccessControl, PostgresDemoRepository, PostgresEmployerRepository, PostgresImageRepository,
+    PostgresStaffRepository, PostgresTokenRepository,
 };
 use portfolio_adapters::sqlite::{
-    self, SqliteAccessControl, SqliteDemoRepository, SqliteEmployerRepository, SqliteStaffRepository,
-    SqliteTokenRepository,
+    self, SqliteAccessControl, SqliteDemoRepository, SqliteEmployerRepository, SqliteImageRepository,
+    SqliteStaffRepository, SqliteTokenRepository,
 };
 use portfolio_adapters::system::{SystemClock, SystemRandom};
 use portfolio_domain::ports::{
-    AccessControl, Clock, DemoRepository, EmployerRepository, Probe, RandomSource, StaffRepository,
-    TokenRepository,
+    AccessControl, Clock, DemoRepository, EmployerRepository, ImageRepository, Probe, RandomSource,
+    StaffRepository, TokenRepository,
 };
 
 use crate::config::MediaStoreUrl;
@@ -27,6 +27,8 @@ use crate::config::MediaStoreUrl;
 pub struct Storage {
     /// Employers.
     pub employers: Arc<dyn EmployerRepository>,
+    /// Images, without their files.
+    pub images: Arc<dyn ImageRepository>,
     /// What the access rule asks.
     pub access: Arc<dyn AccessControl>,
     /// Users.
@@ -49,6 +51,7 @@ impl Storage {
                 let database = postgres::open(url.clone(), size.unwrap_or(8));
                 Self {
                     employers: Arc::new(PostgresEmployerRepository::new(database.clone())),
+                    images: Arc::new(PostgresImageRepository::new(database.clone())),
                     access: Arc::new(PostgresAccessControl::new(database.clone())),
                     staff: Arc::new(PostgresStaffRepository::new(database.clone())),
                     tokens: Arc::new(PostgresTokenRepository::new(database.clone())),
@@ -60,6 +63,7 @@ impl Storage {
                 let database = sqlite::open(path, size.unwrap_or(4));
                 Self {
                     employers: Arc::new(SqliteEmployerRepository::new(database.clone())),
+                    images: Arc::new(SqliteImageRepository::new(database.clone())),
                     access: Arc::new(SqliteAccessControl::new(database.clone())),
                     staff: Arc::new(SqliteStaffRepository::new(database.clone())),
                     tokens: Arc::new(SqliteTokenRepository::new(database.clone())),

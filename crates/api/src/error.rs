@@ -59,7 +59,12 @@ pub enum ParameterError {
     /// It is neither a day nor a moment.
     NotATime,
     /// Nothing can be ordered by this.
-    NoOrder(String),
+    NoOrder {
+        /// What was sent.
+        sent: String,
+        /// What can be sent.
+        choices: Vec<&'static str>,
+    },
     /// A NUL is inside.
     NullCharacter,
     /// It has more than this many different words.
@@ -319,9 +324,9 @@ fn parameter_text(error: &ParameterError) -> String {
         ParameterError::NotATime => "Datetime has wrong format. Use one of these instead: YYYY-MM-DD, \
              YYYY-MM-DDThh:mm:ss[.uuuuuu](+HH:MM|-HH:MM|Z)."
             .into(),
-        ParameterError::NoOrder(sent) => format!(
-            "\"{sent}\" is not a valid choice. Choose from id, name, created_at, updated_at, each with an \
-             optional \"-\"."
+        ParameterError::NoOrder { sent, choices } => format!(
+            "\"{sent}\" is not a valid choice. Choose from {}, each with an optional \"-\".",
+            choices.join(", ")
         ),
         ParameterError::NullCharacter => "Null characters are not allowed.".into(),
         ParameterError::TooManyWords(max) => format!("Ensure this value has at most {max} words."),

@@ -1,10 +1,13 @@
-//! Entity tags (RFC 9110, sections 8.8.3 and 13.1.1).
+//! Entity tags (RFC 9110, sections 8.8.3 and 13.1).
 
-use portfolio_domain::employer::{Precondition, Version};
+use portfolio_domain::employer::{Employer, Precondition, Version, decimal};
 use sha2::{Digest as _, Sha256};
 
-/// Makes and reads the tags of employers: the version, and a mark of `PUBLIC_URL`, since another one
-/// makes every answer another.
+/// Makes and reads the tags of employers: the employer's version, that of the image it shows, and a mark of
+/// `PUBLIC_URL`, since another one makes every answer another.
+///
+/// A change of the image makes the employer another version, too, so that a change of the employer need only
+/// look at that. The image's own tells apart what was read while the image changed.
 #[derive(Debug, Clone)]
 pub struct ETags {
     mark: String,
@@ -19,10 +22,29 @@ impl ETags {
         Self { mark: format!("{:08x}", u32::from_be_bytes([a, b, c, d])) }
     }
 
-    /// The strong tag of a version, quotes included.
+    /// The strong tag of an employer as it is, quotes included.
     #[must_use]
-    pub fn tag(&self, Version(version): Version) -> String {
-        format!("\"{version}-{}\"", self.mark)
+    pub fn tag(&self, employer: &Employer) -> String {
+        let image = employer.image.as_ref().map_or(0, |image| image.version.0);
+        format!("\"{}.{image}-{}\"", employer.version.0, self.mark)
+    }
+
+    /// Whether the value of `If-Match` holds for an employer that was read.
+    #[must_use]
+    pub fn matches(&self, value: &[u8], employer: &Employer) -> bool {
+        value.trim_ascii() == b"*" || self.names(value, employer, |tag| !tag.weak)
+    }
+
+    /// Whether the value of `If-None-Match` holds for an employer that was read.
+    #[must_use]
+    pub fn matches_none(&self, value: &[u8], employer: &Employer) -> bool {
+        value.trim_ascii() != b"*" && !self.names(value, employer, |_| true)
+    }
+
+    fn names(&self, value: &[u8], employer: &Employer, counts: impl Fn(&Tag<'_>) -> bool) -> bool {
+        let own = self.tag(employer);
+        let own = own.trim_matches('"').as_bytes();
+        tags(value).unwrap_or_default().iter().any(|tag| tag.opaque == own && counts(tag))
     }
 
     /// What the value of `If-Match` demands. It is compared strongly: a weak tag never matches. A
@@ -52,12 +74,12 @@ impl ETags {
         Precondition::VersionNotIn(tags.into_iter().filter_map(|tag| self.version(tag)).collect())
     }
 
+    /// The employer's version in one of our tags. What we would not write ourselves, such as `+1.0`, is none.
     fn version(&self, tag: Tag<'_>) -> Option<Version> {
-        let version = str::from_utf8(tag.opaque).ok()?.strip_suffix(&self.mark)?.strip_suffix('-')?;
-        let version = Version(version.parse().ok()?);
-        // What we would not write ourselves, such as `+1`, is none of ours.
-        let ours = self.tag(version);
-        (ours.as_bytes().get(1..ours.len() - 1) == Some(tag.opaque)).then_some(version)
+        let numbers = str::from_utf8(tag.opaque).ok()?.strip_suffix(&self.mark)?.strip_suffix('-')?;
+        let (version, image) = numbers.split_once('.')?;
+        decimal(image)?;
+        decimal(version)?.parse().ok().map(Version)
     }
 }
 
@@ -97,7 +119,17 @@ fn tags(mut rest: &[u8]) -> Option<Vec<Tag<'_>>> {
 
 #[cfg(test)]
 mod tests {
+    use portfolio_domain::image::ImageVersion;
+    use portfolio_domain::testing::fixtures;
+
     use super::*;
+
+    /// An employer of this version, with an image of that.
+    fn employer(version: i64, image: i64) -> Employer {
+        let mut shown = fixtures::image(6);
+        shown.version = ImageVersion(image);
+        Employer { version: Version(version), image: Some(shown), ..fixtures::employer(4, "Apple") }
+    }
 
     fn if_match(value: &str) -> Precondition {
         ETags::new("http://a").if_match(Some(value.as_bytes()))
@@ -110,9 +142,29 @@ mod tests {
     #[test]
     fn a_tag_is_read_back_alone_and_in_a_list() {
         let tags = ETags::new("http://a");
-        let (one, two) = (tags.tag(Version(1)), tags.tag(Version(2)));
+        let (one, two) = (tags.tag(&employer(1, 1)), tags.tag(&employer(2, 9)));
         assert_eq!(if_match(&one), versions(&[1]));
         assert_eq!(if_match(&format!(" {one} ,, \"x,y\",\t{two},")), versions(&[1, 2]));
+    }
+
+    /// Also where the employer's version is the same: it was read while the image changed.
+    #[test]
+    fn another_version_of_the_image_is_another_answer() {
+        let tags = ETags::new("http://a");
+        let (before, after) = (employer(1, 1), employer(1, 2));
+        let known = tags.tag(&before);
+        let without = Employer { image: None, ..employer(1, 1) };
+        for other in [after, employer(2, 1), without] {
+            assert!(!tags.matches(known.as_bytes(), &other) && tags.matches_none(known.as_bytes(), &other));
+        }
+        assert!(tags.matches(known.as_bytes(), &before) && !tags.matches_none(known.as_bytes(), &before));
+        let weak = format!("\"x\", W/{known}");
+        assert!(!tags.matches(weak.as_bytes(), &before) && !tags.matches_none(weak.as_bytes(), &before));
+        assert!(tags.matches(b" *", &before) && !tags.matches_none(b"* ", &before));
+        for malformed in ["", "x", "W/x"] {
+            let value = malformed.as_bytes();
+            assert!(!tags.matches(value, &before) && tags.matches_none(value, &before), "{malformed}");
+        }
     }
 
     #[test]
@@ -124,7 +176,7 @@ mod tests {
     #[test]
     fn if_none_match_takes_weak_tags_and_any() {
         let tags = ETags::new("http://a");
-        let value = format!("W/{}, \"x\", {}", tags.tag(Version(1)), tags.tag(Version(2)));
+        let value = format!("W/{}, \"x\", {}", tags.tag(&employer(1, 1)), tags.tag(&employer(2, 9)));
         let none_of =
             |versions: &[i64]| Precondition::VersionNotIn(versions.iter().copied().map(Version).collect());
         assert_eq!(tags.if_none_match(Some(value.as_bytes())), none_of(&[1, 2]));
@@ -135,8 +187,8 @@ mod tests {
 
     #[test]
     fn weak_foreign_and_malformed_tags_match_nothing() {
-        let one = ETags::new("http://a").tag(Version(1));
-        let elsewhere = ETags::new("http://b").tag(Version(1));
+        let one = ETags::new("http://a").tag(&employer(1, 1));
+        let elsewhere = ETags::new("http://b").tag(&employer(1, 1));
         let padded = one.replace("\"1", "\"+1");
         for value in [
             format!("W/{one}"),

@@ -5,9 +5,9 @@ use std::borrow::Cow;
 
 use chrono::{DateTime, Days, NaiveDate, TimeDelta, Timelike as _, Utc};
 use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
-use portfolio_domain::employer_list::{
-    EmployerFilter, EmployerQuery, OrderBy, OrderKey, Ordering, Page, TimeRange,
-};
+use portfolio_domain::employer_list::{EmployerFilter, EmployerQuery, OrderKey, TimeRange};
+use portfolio_domain::image_library::{ImageOrderKey, ImageQuery};
+use portfolio_domain::list::{OrderBy, Ordering, Page, SortKey};
 use portfolio_domain::search::{Search, SearchError};
 
 use crate::error::{ApiError, ParameterError};
@@ -51,11 +51,9 @@ impl Parameters {
     /// [`ApiError::Parameters`] with every one that can't be understood.
     pub fn employer_query(&self) -> Result<EmployerQuery, ApiError> {
         let mut reader = Reader { parameters: self, errors: Vec::new() };
-        let limits = (i64::from(*Page::LIMITS.start()), i64::from(*Page::LIMITS.end()));
-        let limit = reader.read("limit", |text| integer(text, limits));
-        let offset = reader.read("offset", |text| integer(text, (0, i64::MAX)));
+        let page = reader.page();
         let search = reader.read("search", search);
-        let ordering = reader.read("ordering", ordering);
+        let ordering = reader.read("ordering", |text| ordering(text, &EMPLOYER_KEYS));
         let id_min = reader.read("id_min", |text| integer(text, (i64::MIN, i64::MAX)));
         let id_max = reader.read("id_max", |text| integer(text, (i64::MIN, i64::MAX)));
         let created_day = reader.read("created_date", day);
@@ -72,7 +70,6 @@ impl Parameters {
         let range = |ranges: [Option<TimeRange>; 3]| {
             ranges.into_iter().flatten().fold(TimeRange::default(), TimeRange::and)
         };
-        let first = Page::default();
         Ok(EmployerQuery {
             filter: EmployerFilter {
                 search: search.unwrap_or_default(),
@@ -84,13 +81,38 @@ impl Parameters {
                 has_description,
             },
             ordering: ordering.unwrap_or_default(),
-            page: Page {
-                limit: limit.and_then(|limit| limit.try_into().ok()).unwrap_or(first.limit),
-                offset: offset.and_then(|offset| offset.try_into().ok()).unwrap_or(first.offset),
-            },
+            page,
         })
     }
+
+    /// What they ask for of images.
+    ///
+    /// # Errors
+    ///
+    /// [`ApiError::Parameters`] with every one that can't be understood.
+    pub fn image_query(&self) -> Result<ImageQuery, ApiError> {
+        let mut reader = Reader { parameters: self, errors: Vec::new() };
+        let page = reader.page();
+        let search = reader.read("search", search);
+        let ordering = reader.read("ordering", |text| ordering(text, &IMAGE_KEYS));
+        if !reader.errors.is_empty() {
+            return Err(ApiError::Parameters(reader.errors));
+        }
+        Ok(ImageQuery { search: search.unwrap_or_default(), ordering: ordering.unwrap_or_default(), page })
+    }
 }
+
+/// What employers can be ordered by.
+pub(crate) const EMPLOYER_KEYS: [(&str, OrderKey); 4] = [
+    ("id", OrderKey::Id),
+    ("name", OrderKey::Name),
+    ("created_at", OrderKey::CreatedAt),
+    ("updated_at", OrderKey::UpdatedAt),
+];
+
+/// What images can be ordered by.
+pub(crate) const IMAGE_KEYS: [(&str, ImageOrderKey); 3] =
+    [("id", ImageOrderKey::Id), ("name", ImageOrderKey::Name), ("created_at", ImageOrderKey::CreatedAt)];
 
 /// Reads parameters one by one, and keeps what is wrong with them.
 struct Reader<'a> {
@@ -99,6 +121,18 @@ struct Reader<'a> {
 }
 
 impl Reader<'_> {
+    /// Which page is asked for.
+    fn page(&mut self) -> Page {
+        let limits = (i64::from(*Page::LIMITS.start()), i64::from(*Page::LIMITS.end()));
+        let limit = self.read("limit", |text| integer(text, limits));
+        let offset = self.read("offset", |text| integer(text, (0, i64::MAX)));
+        let first = Page::default();
+        Page {
+            limit: limit.and_then(|limit| limit.try_into().ok()).unwrap_or(first.limit),
+            offset: offset.and_then(|offset| offset.try_into().ok()).unwrap_or(first.offset),
+        }
+    }
+
     /// Of a repeated parameter the last counts; an empty value counts as absent.
     fn read<T>(
         &mut self,
@@ -134,19 +168,19 @@ fn search(text: &str) -> Result<Search, ParameterError> {
     })
 }
 
-fn ordering(text: &str) -> Result<Ordering, ParameterError> {
-    let keys = text.split(',').map(str::trim).map(|sent| {
+/// Reads a comma list of the names of `keys`, each with an optional `-`.
+fn ordering<K: SortKey>(text: &str, keys: &[(&'static str, K)]) -> Result<Ordering<K>, ParameterError> {
+    let by = text.split(',').map(str::trim).map(|sent| {
         let (name, descending) = sent.strip_prefix('-').map_or((sent, false), |name| (name, true));
-        let key = match name {
-            "id" => OrderKey::Id,
-            "name" => OrderKey::Name,
-            "created_at" => OrderKey::CreatedAt,
-            "updated_at" => OrderKey::UpdatedAt,
-            _ => return Err(ParameterError::NoOrder(sent.to_owned())),
-        };
-        Ok(OrderBy { key, descending })
+        match keys.iter().find(|(known, _)| *known == name) {
+            Some((_, key)) => Ok(OrderBy { key: *key, descending }),
+            None => Err(ParameterError::NoOrder {
+                sent: sent.to_owned(),
+                choices: keys.iter().map(|(name, _)| *name).collect(),
+            }),
+        }
     });
-    keys.collect::<Result<Vec<_>, _>>().map(Ordering::by)
+    by.collect::<Result<Vec<_>, _>>().map(Ordering::by)
 }
 
 fn boolean(text: &str) -> Result<bool, ParameterError> {
@@ -275,6 +309,13 @@ mod tests {
         assert_eq!(names, all);
     }
 
+    fn no_order(sent: &str) -> ParameterError {
+        ParameterError::NoOrder {
+            sent: sent.to_owned(),
+            choices: vec!["id", "name", "created_at", "updated_at"],
+        }
+    }
+
     #[rstest]
     #[case("limit=0", ParameterError::TooSmall(1))]
     #[case("limit=1001", ParameterError::TooGreat(1000))]
@@ -283,8 +324,8 @@ mod tests {
     #[case("limit=%2B5", ParameterError::NotAnInteger)]
     #[case("limit=-", ParameterError::NotAnInteger)]
     #[case("limit=%D9%A1", ParameterError::NotAnInteger)]
-    #[case("ordering=--name", ParameterError::NoOrder("--name".into()))]
-    #[case("ordering=name,,id", ParameterError::NoOrder(String::new()))]
+    #[case("ordering=--name", no_order("--name"))]
+    #[case("ordering=name,,id", no_order(""))]
     fn a_bad_value_is_named(#[case] text: &str, #[case] error: ParameterError) {
         let name = text.split_once('=').unwrap().0;
         assert_eq!(wrong(text), [(name, error)], "{text}");

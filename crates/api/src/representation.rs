@@ -4,8 +4,9 @@ use actix_web::HttpResponse;
 use actix_web::http::header;
 use chrono::{DateTime, SecondsFormat, Utc};
 use portfolio_domain::employer::{Description, Employer};
-use portfolio_domain::employer_list::{EmployerPage, Page};
+use portfolio_domain::employer_list::EmployerPage;
 use portfolio_domain::image::{Image, MediaPath, Thumbnail};
+use portfolio_domain::list::Page;
 use serde::Serialize;
 use utoipa::ToSchema;
 
@@ -36,7 +37,7 @@ impl Representation {
     #[must_use]
     pub fn employer(&self, employer: &Employer) -> HttpResponse {
         HttpResponse::Ok()
-            .insert_header((header::ETAG, self.etags.tag(employer.version)))
+            .insert_header((header::ETAG, self.etags.tag(employer)))
             .json(self.employer_json(employer))
     }
 
@@ -45,7 +46,7 @@ impl Representation {
     pub fn created(&self, employer: &Employer) -> HttpResponse {
         let address = format!("{}/api/portfolios/employers/{}", self.public_url, employer.id);
         HttpResponse::Created()
-            .insert_header((header::ETAG, self.etags.tag(employer.version)))
+            .insert_header((header::ETAG, self.etags.tag(employer)))
             .insert_header((header::LOCATION, address))
             .json(self.employer_json(employer))
     }
@@ -53,7 +54,7 @@ impl Representation {
     /// 304: the client has this version already.
     #[must_use]
     pub fn not_modified(&self, employer: &Employer) -> HttpResponse {
-        HttpResponse::NotModified().insert_header((header::ETAG, self.etags.tag(employer.version))).finish()
+        HttpResponse::NotModified().insert_header((header::ETAG, self.etags.tag(employer))).finish()
     }
 
     /// 200 with a page of a list that was asked for at `path` with these parameters.
@@ -91,7 +92,7 @@ impl Representation {
         ImageJson {
             id: image.id.0,
             kind: "image",
-            name: &image.name,
+            name: image.name.as_str(),
             size: image.size.0,
             human_readable_size: image.size.to_string(),
             f: self.link(&image.path),

@@ -3,15 +3,11 @@
 use std::fmt;
 
 use chrono::{DateTime, Utc};
-use icu_normalizer::ComposingNormalizer;
-use icu_properties::{
-    CodePointMapData, CodePointSetData,
-    props::{DefaultIgnorableCodePoint, GeneralCategory},
-};
 
 use crate::field_error::FieldError;
 use crate::image::Image;
 use crate::search::SearchKey;
+use crate::text::{name, text_errors};
 
 /// The number that identifies an employer, for ever: it is never given to another one.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -103,13 +99,7 @@ impl EmployerName {
     /// Everything that is wrong with it: [`FieldError::Blank`], [`FieldError::TooLong`] and
     /// [`FieldError::NullCharacter`], in this order.
     pub fn parse(raw: &str) -> Result<Self, Vec<FieldError>> {
-        let name = ComposingNormalizer::new_nfc().normalize(raw.trim()).into_owned();
-        let mut errors = Vec::new();
-        if name.chars().all(is_invisible) {
-            errors.push(FieldError::Blank);
-        }
-        errors.extend(text_errors(&name, Self::MAX_CHARS));
-        if errors.is_empty() { Ok(Self(name)) } else { Err(errors) }
+        name(raw, Self::MAX_CHARS).map(Self)
     }
 
     /// Takes a name that a database holds, as it is.
@@ -163,27 +153,6 @@ impl Description {
     pub fn as_str(&self) -> &str {
         &self.0
     }
-}
-
-/// What every text of the service may not be: too long, or holding a NUL (PostgreSQL can't store
-/// one).
-fn text_errors(text: &str, max: usize) -> impl Iterator<Item = FieldError> {
-    let too_long = text.chars().nth(max).is_some().then_some(FieldError::TooLong { max });
-    let null = text.contains('\0').then_some(FieldError::NullCharacter);
-    too_long.into_iter().chain(null)
-}
-
-/// Whether a reader sees nothing of `c`: the categories Cc, Cf, Zs, Zl, Zp and what Unicode calls
-/// `Default_Ignorable_Code_Point` (contract, section 3).
-fn is_invisible(c: char) -> bool {
-    matches!(
-        CodePointMapData::<GeneralCategory>::new().get(c),
-        GeneralCategory::Control
-            | GeneralCategory::Format
-            | GeneralCategory::SpaceSeparator
-            | GeneralCategory::LineSeparator
-            | GeneralCategory::ParagraphSeparator
-    ) || CodePointSetData::new::<DefaultIgnorableCodePoint>().contains(c)
 }
 
 /// A client company, as it stands in the portfolio at one [`Version`].

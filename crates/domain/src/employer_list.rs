@@ -1,10 +1,9 @@
 //! Which employers a list shows, and in which order (contract, section 4).
 
-use std::ops::RangeInclusive;
-
 use chrono::{DateTime, Utc};
 
 use crate::employer::Employer;
+use crate::list::{Ordering, Page, SortKey};
 use crate::search::Search;
 
 /// What a list shows: those that pass the filter, in order, one page of them.
@@ -13,7 +12,7 @@ pub struct EmployerQuery {
     /// Which.
     pub filter: EmployerFilter,
     /// In which order.
-    pub ordering: Ordering,
+    pub ordering: Ordering<OrderKey>,
     /// How many, from where on.
     pub page: Page,
 }
@@ -78,77 +77,12 @@ pub enum OrderKey {
     UpdatedAt,
 }
 
-/// One key of an order.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-pub struct OrderBy {
-    /// By what.
-    pub key: OrderKey,
-    /// Whether the greatest comes first.
-    pub descending: bool,
-}
+impl SortKey for OrderKey {
+    const ID: Self = Self::Id;
+    const CREATED_AT: Self = Self::CreatedAt;
 
-/// An order in which no two employers are alike: the id, ascending, breaks what ties are left.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Ordering(Vec<OrderBy>);
-
-impl Ordering {
-    /// By each of `keys` in turn; of a key that is named twice, the first counts.
-    #[must_use]
-    pub fn by(keys: impl IntoIterator<Item = OrderBy>) -> Self {
-        let tie_breaker = OrderBy { key: OrderKey::Id, descending: false };
-        let mut order: Vec<OrderBy> = Vec::new();
-        for next in keys.into_iter().chain([tie_breaker]) {
-            // Names and ids are unique: what comes after one decides nothing.
-            let decided =
-                order.iter().any(|by| by.key == next.key || matches!(by.key, OrderKey::Id | OrderKey::Name));
-            if !decided {
-                order.push(next);
-            }
-        }
-        Self(order)
-    }
-
-    /// The keys, in turn; an id or a name is the last of them.
-    #[must_use]
-    pub fn keys(&self) -> &[OrderBy] {
-        &self.0
-    }
-}
-
-/// The newest first.
-impl Default for Ordering {
-    fn default() -> Self {
-        Self::by([OrderBy { key: OrderKey::CreatedAt, descending: true }])
-    }
-}
-
-/// A part of a list.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Page {
-    /// How many it has at most.
-    pub limit: u32,
-    /// How many come before it.
-    pub offset: u64,
-}
-
-impl Page {
-    /// How many a page may have.
-    pub const LIMITS: RangeInclusive<u32> = 1..=1000;
-
-    /// How long the whole list is, when this page of it has `found` employers and is thereby known to be
-    /// the last: it is not full, and begins within the list.
-    #[must_use]
-    pub fn count_if_last(&self, found: usize) -> Option<u64> {
-        let found = found as u64;
-        let last = found < u64::from(self.limit) && (found > 0 || self.offset == 0);
-        last.then(|| self.offset.saturating_add(found))
-    }
-}
-
-/// The first ten.
-impl Default for Page {
-    fn default() -> Self {
-        Self { limit: 10, offset: 0 }
+    fn is_unique(self) -> bool {
+        matches!(self, Self::Id | Self::Name)
     }
 }
 
@@ -164,8 +98,9 @@ pub struct EmployerPage {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::list::OrderBy;
 
-    fn by(key: OrderKey, descending: bool) -> OrderBy {
+    fn by(key: OrderKey, descending: bool) -> OrderBy<OrderKey> {
         OrderBy { key, descending }
     }
 
@@ -177,16 +112,6 @@ mod tests {
         assert_eq!(Ordering::by([created, by(OrderKey::CreatedAt, false)]).keys(), [created, id]);
         assert_eq!(Ordering::by([name, created]).keys(), [name]);
         assert_eq!(Ordering::by([by(OrderKey::Id, true), name]).keys(), [by(OrderKey::Id, true)]);
-    }
-
-    #[test]
-    fn only_a_page_that_ends_the_list_tells_how_long_it_is() {
-        let page = |offset| Page { limit: 10, offset };
-        assert_eq!(page(0).count_if_last(0), Some(0));
-        assert_eq!(page(0).count_if_last(9), Some(9));
-        assert_eq!(page(20).count_if_last(1), Some(21));
-        assert_eq!(page(20).count_if_last(10), None, "there may be more");
-        assert_eq!(page(20).count_if_last(0), None, "it may begin beyond the end");
     }
 
     #[test]

@@ -2,6 +2,10 @@
 
 use std::fmt;
 
+use crate::field_error::FieldError;
+use crate::search::SearchKey;
+use crate::text;
+
 /// The number that identifies an image. Any integer may be asked for; only stored ones exist.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct ImageId(pub i64);
@@ -12,9 +16,51 @@ impl fmt::Display for ImageId {
     }
 }
 
+/// An image's name: trimmed, in Unicode normalisation form C, 1 to [`ImageName::MAX_CHARS`] code points,
+/// with at least one visible one and no NUL. Several images may have one.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+pub struct ImageName(String);
+
+impl ImageName {
+    /// The longest name, in Unicode code points.
+    pub const MAX_CHARS: usize = 255;
+
+    /// Trims and normalises `raw`, and checks it.
+    ///
+    /// # Errors
+    ///
+    /// Everything that is wrong with it: [`FieldError::Blank`], [`FieldError::TooLong`] and
+    /// [`FieldError::NullCharacter`], in this order.
+    pub fn parse(raw: &str) -> Result<Self, Vec<FieldError>> {
+        text::name(raw, Self::MAX_CHARS).map(Self)
+    }
+
+    /// Takes a name that a database holds, as it is.
+    #[must_use]
+    pub fn from_stored(name: String) -> Self {
+        Self(name)
+    }
+
+    /// The name as text.
+    #[must_use]
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+
+    /// What of the name is compared when it is searched.
+    #[must_use]
+    pub fn search_key(&self) -> SearchKey {
+        SearchKey::of(&self.0)
+    }
+}
+
 /// Where a file lies below the root of the media store, as `core_media/2025/12/02/technology.png`.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub struct MediaPath(pub String);
+
+/// Counts the states an image has been in: it grows by one with every change of what its answer shows.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct ImageVersion(pub i64);
 
 /// The length of a file in bytes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -48,7 +94,7 @@ pub struct Image {
     /// What identifies it.
     pub id: ImageId,
     /// Its file's name without the extension, unless it was given another.
-    pub name: String,
+    pub name: ImageName,
     /// Where its file lies.
     pub path: MediaPath,
     /// The length of its file.
@@ -59,6 +105,8 @@ pub struct Image {
     pub height: u32,
     /// How its pixels are stored, in Pillow's names: `1 L LA P RGB RGBA CMYK I;16`.
     pub mode: String,
+    /// Which of its states this is.
+    pub version: ImageVersion,
     thumbnails: Vec<Thumbnail>,
 }
 
@@ -73,17 +121,17 @@ impl Image {
         self
     }
 
-    /// An image without thumbnails.
+    /// An image without thumbnails, in its first version.
     #[must_use]
     pub fn new(
         id: ImageId,
-        name: String,
+        name: ImageName,
         path: MediaPath,
         size: FileSize,
         (width, height): (u32, u32),
         mode: String,
     ) -> Self {
-        Self { id, name, path, size, width, height, mode, thumbnails: Vec::new() }
+        Self { id, name, path, size, width, height, mode, version: ImageVersion(1), thumbnails: Vec::new() }
     }
 
     /// Its thumbnails, ordered by box, then id; those of unknown box last.
@@ -117,14 +165,20 @@ mod tests {
     #[test]
     fn thumbnails_are_ordered_by_box_then_id_with_unknown_boxes_last() {
         let thumbnail = |id, box_side| Thumbnail { id, path: MediaPath(format!("{id}")), box_side };
-        let image =
-            Image::new(ImageId(1), "n".into(), MediaPath("p".into()), FileSize(1), (1, 1), "L".into())
-                .with_thumbnails(vec![
-                    thumbnail(5, None),
-                    thumbnail(4, Some(64)),
-                    thumbnail(1, Some(128)),
-                    thumbnail(3, Some(64)),
-                ]);
+        let image = Image::new(
+            ImageId(1),
+            ImageName("n".into()),
+            MediaPath("p".into()),
+            FileSize(1),
+            (1, 1),
+            "L".into(),
+        )
+        .with_thumbnails(vec![
+            thumbnail(5, None),
+            thumbnail(4, Some(64)),
+            thumbnail(1, Some(128)),
+            thumbnail(3, Some(64)),
+        ]);
         let ids: Vec<_> = image.thumbnails().iter().map(|thumbnail| thumbnail.id).collect();
         assert_eq!(ids, [3, 4, 1, 5]);
     }

@@ -11,10 +11,13 @@ pub mod employer_list;
 pub mod employer_patch;
 pub mod field_error;
 pub mod image;
+pub mod image_library;
+pub mod list;
 pub mod permission;
 pub mod ports;
 pub mod search;
 pub mod staff;
+mod text;
 pub mod token;
 pub mod use_cases;
 

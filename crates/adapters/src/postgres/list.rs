@@ -9,7 +9,8 @@ use diesel::dsl::sql;
 use diesel::pg::{Pg, PgConnection};
 use diesel::prelude::*;
 use diesel::sql_types::{Array, BigInt, Bool, Text, Timestamptz};
-use portfolio_domain::employer_list::{EmployerFilter, EmployerPage, EmployerQuery, OrderBy, OrderKey};
+use portfolio_domain::employer_list::{EmployerFilter, EmployerPage, EmployerQuery, OrderKey};
+use portfolio_domain::list::OrderBy;
 use portfolio_domain::search::{Gram, SearchWord};
 
 use super::schema::{EMPLOYER, IMAGE, THUMBNAIL, employers, images, thumbnails};

@@ -3,6 +3,7 @@
 mod access_control;
 mod demo_repository;
 mod employer_repository;
+mod image_repository;
 mod list;
 mod patch_statement;
 mod schema;
@@ -13,6 +14,7 @@ mod token_repository;
 pub use access_control::PostgresAccessControl;
 pub use demo_repository::PostgresDemoRepository;
 pub use employer_repository::PostgresEmployerRepository;
+pub use image_repository::PostgresImageRepository;
 pub use staff_repository::PostgresStaffRepository;
 pub use token_repository::PostgresTokenRepository;
 

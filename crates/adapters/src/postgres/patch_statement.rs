@@ -83,7 +83,7 @@ impl QueryFragment<Pg> for PatchStatement<'_> {
         out.push_sql(
             ") RETURNING *) \
              SELECT c.id, c.name, c.image_id, c.description, c.created_at, c.updated_at, c.version, \
-             i.id, i.name, i.path, i.size_bytes, i.width, i.height, i.mode, t.id, t.path, t.box_side \
+             i.id, i.name, i.path, i.size_bytes, i.width, i.height, i.mode, i.version, t.id, t.path, t.box_side \
              FROM changed c LEFT JOIN images i ON i.id = c.image_id \
              LEFT JOIN thumbnails t ON t.image_id = i.id",
         );
@@ -97,7 +97,7 @@ impl QueryId for PatchStatement<'_> {
 }
 
 type EmployerColumns = (BigInt, Text, Nullable<BigInt>, Nullable<Text>, Timestamptz, Timestamptz, BigInt);
-type ImageColumns = (BigInt, Text, Text, BigInt, Integer, Integer, Text);
+type ImageColumns = (BigInt, Text, Text, BigInt, Integer, Integer, Text, BigInt);
 type ThumbnailColumns = (BigInt, Text, Nullable<Integer>);
 
 impl Query for PatchStatement<'_> {

@@ -27,6 +27,8 @@ table! {
         height -> Integer,
         mode -> Text,
         created_at -> Timestamptz,
+        version -> BigInt,
+        search_key -> Nullable<Text>,
     }
 }
 

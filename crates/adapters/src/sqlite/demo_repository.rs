@@ -80,13 +80,15 @@ fn plant_image(connection: &mut SqliteConnection, image: &Image, demo: &Demo) ->
     diesel::insert_into(images::table)
         .values((
             images::id.eq(image.id.0),
-            images::name.eq(&image.name),
+            images::name.eq(image.name.as_str()),
+            images::search_key.eq(image.name.search_key().as_str()),
             images::path.eq(&image.path.0),
             images::size_bytes.eq(i64::try_from(image.size.0).map_err(out_of_range)?),
             images::width.eq(i32::try_from(image.width).map_err(out_of_range)?),
             images::height.eq(i32::try_from(image.height).map_err(out_of_range)?),
             images::mode.eq(&image.mode),
             images::created_at.eq(Time(demo.now)),
+            images::version.eq(image.version.0),
         ))
         .on_conflict_do_nothing()
         .execute(connection)?;

@@ -8,7 +8,8 @@ use diesel::dsl::sql;
 use diesel::prelude::*;
 use diesel::sql_types::{BigInt, Bool, Text};
 use diesel::sqlite::{Sqlite, SqliteConnection};
-use portfolio_domain::employer_list::{EmployerFilter, EmployerPage, EmployerQuery, OrderBy, OrderKey};
+use portfolio_domain::employer_list::{EmployerFilter, EmployerPage, EmployerQuery, OrderKey};
+use portfolio_domain::list::OrderBy;
 use portfolio_domain::search::{Gram, SearchKey};
 
 use super::schema::{EMPLOYER, IMAGE, THUMBNAIL, employers, images, thumbnails};

@@ -6,6 +6,7 @@
 mod access_control;
 mod demo_repository;
 mod employer_repository;
+mod image_repository;
 mod list;
 mod schema;
 mod search_keys;
@@ -15,6 +16,7 @@ mod token_repository;
 pub use access_control::SqliteAccessControl;
 pub use demo_repository::SqliteDemoRepository;
 pub use employer_repository::SqliteEmployerRepository;
+pub use image_repository::SqliteImageRepository;
 pub use staff_repository::SqliteStaffRepository;
 pub use token_repository::SqliteTokenRepository;
 

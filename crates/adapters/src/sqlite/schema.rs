@@ -27,6 +27,8 @@ table! {
         height -> Integer,
         mode -> Text,
         created_at -> BigInt,
+        version -> BigInt,
+        search_key -> Nullable<Text>,
     }
 }
 

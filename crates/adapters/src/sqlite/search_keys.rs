@@ -5,20 +5,29 @@ use diesel::prelude::*;
 use diesel::sqlite::SqliteConnection;
 use portfolio_domain::search::SearchKey;
 
-use super::schema::employers;
+use super::schema::{employers, images};
 
-/// Whether there are employers without one. An index of just these makes it cheap.
+/// Whether there are employers or images without one. An index of just these makes it cheap.
 pub(super) fn are_missing(connection: &mut SqliteConnection) -> QueryResult<bool> {
-    diesel::select(exists(employers::table.filter(employers::search_key.is_null()))).get_result(connection)
+    let employers = exists(employers::table.filter(employers::search_key.is_null()));
+    let images = exists(images::table.filter(images::search_key.is_null()));
+    diesel::select(employers.or(images)).get_result(connection)
 }
 
 /// Gives one to each that lacks it.
 pub(super) fn fill(connection: &mut SqliteConnection) -> QueryResult<()> {
+    fill_employers(connection)?;
+    fill_images(connection)
+}
+
+const BATCH: i64 = 5_000;
+
+fn fill_employers(connection: &mut SqliteConnection) -> QueryResult<()> {
     loop {
         let batch: Vec<(i64, String)> = employers::table
             .filter(employers::search_key.is_null())
             .order(employers::id)
-            .limit(5_000)
+            .limit(BATCH)
             .select((employers::id, employers::name))
             .load(connection)?;
         if batch.is_empty() {
@@ -29,6 +38,28 @@ pub(super) fn fill(connection: &mut SqliteConnection) -> QueryResult<()> {
                 // One that is renamed meanwhile gets its key from whoever renames it.
                 diesel::update(employers::table.find(id).filter(employers::name.eq(name)))
                     .set(employers::search_key.eq(SearchKey::of(name).as_str()))
+                    .execute(connection)?;
+            }
+            QueryResult::Ok(())
+        })?;
+    }
+}
+
+fn fill_images(connection: &mut SqliteConnection) -> QueryResult<()> {
+    loop {
+        let batch: Vec<(i64, String)> = images::table
+            .filter(images::search_key.is_null())
+            .order(images::id)
+            .limit(BATCH)
+            .select((images::id, images::name))
+            .load(connection)?;
+        if batch.is_empty() {
+            return Ok(());
+        }
+        connection.transaction(|connection| {
+            for (id, name) in &batch {
+                diesel::update(images::table.find(id).filter(images::name.eq(name)))
+                    .set(images::search_key.eq(SearchKey::of(name).as_str()))
                     .execute(connection)?;
             }
             QueryResult::Ok(())

@@ -2,11 +2,10 @@
 
 use chrono::{DateTime, TimeDelta, Utc};
 use portfolio_domain::employer::{Description, Employer, Precondition, Version};
-use portfolio_domain::employer_list::{
-    EmployerFilter, EmployerQuery, OrderBy, OrderKey, Ordering, Page, TimeRange,
-};
+use portfolio_domain::employer_list::{EmployerFilter, EmployerQuery, OrderKey, TimeRange};
 use portfolio_domain::employer_patch::{EmployerPatch, NewEmployer};
 use portfolio_domain::image::ImageId;
+use portfolio_domain::list::{OrderBy, Ordering, Page};
 use portfolio_domain::ports::Diagnosis;
 use portfolio_domain::search::Search;
 use portfolio_domain::testing::fixtures;

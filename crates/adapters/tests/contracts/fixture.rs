@@ -17,8 +17,8 @@ use portfolio_domain::employer_patch::{EmployerPatch, Patch};
 use portfolio_domain::image::{Image, ImageId};
 use portfolio_domain::permission::Permission;
 use portfolio_domain::ports::{
-    AccessControl, Demo, DemoRepository, EmployerRepository, PortError, Probe, StaffRepository,
-    TokenRepository,
+    AccessControl, Demo, DemoRepository, EmployerRepository, ImageRepository, PortError, Probe,
+    StaffRepository, TokenRepository,
 };
 use portfolio_domain::staff::{NewStaff, StaffName, Standing};
 use portfolio_domain::testing::fixtures;
@@ -29,6 +29,7 @@ use portfolio_testkit::{Kind, TestDatabase};
 #[derive(Clone)]
 pub(crate) struct Ports {
     pub(crate) employers: Arc<dyn EmployerRepository>,
+    pub(crate) images: Arc<dyn ImageRepository>,
     pub(crate) access: Arc<dyn AccessControl>,
     pub(crate) staff: Arc<dyn StaffRepository>,
     pub(crate) tokens: Arc<dyn TokenRepository>,
@@ -43,6 +44,7 @@ impl Ports {
                 let database = sqlite::open(path, 4);
                 Self {
                     employers: Arc::new(sqlite::SqliteEmployerRepository::new(database.clone())),
+                    images: Arc::new(sqlite::SqliteImageRepository::new(database.clone())),
                     access: Arc::new(sqlite::SqliteAccessControl::new(database.clone())),
                     staff: Arc::new(sqlite::SqliteStaffRepository::new(database.clone())),
                     tokens: Arc::new(sqlite::SqliteTokenRepository::new(database.clone())),
@@ -54,6 +56,7 @@ impl Ports {
                 let database = postgres::open(url.clone(), 8);
                 Self {
                     employers: Arc::new(postgres::PostgresEmployerRepository::new(database.clone())),
+                    images: Arc::new(postgres::PostgresImageRepository::new(database.clone())),
                     access: Arc::new(postgres::PostgresAccessControl::new(database.clone())),
                     staff: Arc::new(postgres::PostgresStaffRepository::new(database.clone())),
                     tokens: Arc::new(postgres::PostgresTokenRepository::new(database.clone())),

@@ -11,6 +11,7 @@ mod employer_list;
 mod employer_races;
 mod employer_repository;
 mod fixture;
+mod image_repository;
 mod migrations;
 mod probe;
 mod staff_repository;

@@ -5,7 +5,7 @@ use std::process::ExitCode;
 use anyhow::{Context as _, bail};
 use chrono::{DateTime, Utc};
 use portfolio_domain::employer::{Description, Employer, EmployerId, EmployerName, Version};
-use portfolio_domain::image::{FileSize, Image, ImageId, MediaPath, Thumbnail};
+use portfolio_domain::image::{FileSize, Image, ImageId, ImageName, MediaPath, Thumbnail};
 use portfolio_domain::permission::Permission;
 use portfolio_domain::ports::{Demo, Planted};
 use portfolio_domain::staff::{NewStaff, StaffName, Standing};
@@ -142,6 +142,6 @@ fn image(
         path: MediaPath(format!("{thumbnail}_thumbnail_{side}x{side}.jpg")),
         box_side: Some(side),
     });
-    Image::new(id, name.to_owned(), path, FileSize(size), extent, mode.to_owned())
+    Image::new(id, ImageName::from_stored(name.to_owned()), path, FileSize(size), extent, mode.to_owned())
         .with_thumbnails(thumbnails.collect())
 }

@@ -3,8 +3,8 @@
 use actix_web::http::StatusCode;
 use portfolio_domain::access::{ChangeEmployer, CreateEmployer, DeleteEmployer, ViewEmployers};
 use portfolio_domain::employer::EmployerName;
-use portfolio_domain::employer_list::Page;
 use portfolio_domain::field_error::{Field, FieldError, FieldErrors, ValueKind};
+use portfolio_domain::list::Page;
 use portfolio_domain::ports::PortError;
 use portfolio_domain::use_cases::EmployerError;
 use serde_json::{Value, json};
@@ -16,9 +16,10 @@ use super::operation::{Description, JSON, content, header_field, parameter, quer
 use super::schemas::{EMPLOYER_PATCH, NEW_EMPLOYER, employer_example, named};
 use crate::body::PATCH_TYPES;
 use crate::error::{ApiError, NotAnObject, ParameterError};
+use crate::parameters::EMPLOYER_KEYS;
 
 const TAG: &str = "employers";
-const TAG_EXAMPLE: &str = "\"7-d2f1a9c0\"";
+const TAG_EXAMPLE: &str = "\"7.1-d2f1a9c0\"";
 
 pub(crate) fn list() -> Operation {
     let described = Description::of(TAG, "listEmployers", "List employers").guarded::<ViewEmployers>(
@@ -38,7 +39,13 @@ pub(crate) fn list() -> Operation {
         )
         .fails([ApiError::Parameters(vec![
             ("limit", ParameterError::TooSmall(i64::from(*Page::LIMITS.start()))),
-            ("ordering", ParameterError::NoOrder("bogus".into())),
+            (
+                "ordering",
+                ParameterError::NoOrder {
+                    sent: "bogus".into(),
+                    choices: EMPLOYER_KEYS.map(|(name, _)| name).into(),
+                },
+            ),
             ("has_image", ParameterError::NotABoolean),
         ])])
         .build()

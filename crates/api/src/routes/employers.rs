@@ -49,10 +49,10 @@ async fn get(
     let Guarded { permitted, mut budget } = guarded;
     let employer = budget.spend(service.get_employer.execute(&permitted, id(&request)?)).await??;
     let etags = &service.representation.etags;
-    if !etags.if_match(field(&request, &header::IF_MATCH).as_deref()).holds_for(employer.version) {
+    if field(&request, &header::IF_MATCH).is_some_and(|value| !etags.matches(&value, &employer)) {
         return Err(EmployerError::PreconditionFailed.into());
     }
-    if !etags.if_none_match(field(&request, &header::IF_NONE_MATCH).as_deref()).holds_for(employer.version) {
+    if field(&request, &header::IF_NONE_MATCH).is_some_and(|value| !etags.matches_none(&value, &employer)) {
         return Ok(service.representation.not_modified(&employer));
     }
     Ok(service.representation.employer(&employer))

@@ -107,7 +107,7 @@ pub(crate) fn stored(client: &Client, key: &str, count: i64) -> BTreeMap<i64, St
 /// The version that an answer's tag tells.
 pub(crate) fn version(answer: &Answer) -> i64 {
     let tag = answer.header("etag").unwrap_or_else(|| panic!("no ETag: {answer:?}"));
-    tag.trim_matches('"').split_once('-').unwrap().0.parse().unwrap()
+    tag.trim_matches('"').split_once('.').unwrap().0.parse().unwrap()
 }
 
 fn history(outcomes: &[(&str, Outcome)]) -> History {

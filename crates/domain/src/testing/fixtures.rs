@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 use chrono::{DateTime, Utc};
 
 use crate::employer::{Employer, EmployerId, EmployerName, Version};
-use crate::image::{FileSize, Image, ImageId, MediaPath, Thumbnail};
+use crate::image::{FileSize, Image, ImageId, ImageName, MediaPath, Thumbnail};
 use crate::staff::{StaffId, StaffMember, StaffName, Standing};
 
 /// 2026-01-13 09:55:00.750306 UTC: the documented example's `created_at`.
@@ -39,7 +39,7 @@ pub fn image(id: i64) -> Image {
     });
     Image::new(
         ImageId(id),
-        format!("logo{id}"),
+        ImageName::from_stored(format!("logo{id}")),
         MediaPath(format!("core_media/2026/01/13/logo{id}.png")),
         FileSize(5123),
         (225, 225),

@@ -34,7 +34,8 @@ impl ListEmployers {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::employer_list::{EmployerFilter, Ordering, Page};
+    use crate::employer_list::EmployerFilter;
+    use crate::list::{Ordering, Page};
     use crate::testing::{MockEmployerRepository, fixtures};
 
     #[tokio::test]

@@ -1,0 +1,5 @@
+DROP INDEX images_without_search_key;
+DROP INDEX images_name;
+DROP INDEX images_created_at;
+ALTER TABLE images DROP COLUMN search_key;
+ALTER TABLE images DROP COLUMN version;
