@@ -2,6 +2,8 @@
 
 use std::fmt;
 
+pub use crate::media_path::MediaPath;
+
 /// The number that identifies an image. Any integer may be asked for; only stored ones exist.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct ImageId(pub i64);
@@ -11,10 +13,6 @@ impl fmt::Display for ImageId {
         self.0.fmt(f)
     }
 }
-
-/// Where a file lies below the root of the media store, as `core_media/2025/12/02/technology.png`.
-#[derive(Debug, Clone, PartialEq, Eq, Hash)]
-pub struct MediaPath(pub String);
 
 /// The length of a file in bytes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]

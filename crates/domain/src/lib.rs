@@ -11,12 +11,16 @@ pub mod employer_list;
 pub mod employer_patch;
 pub mod field_error;
 pub mod image;
+pub mod media_path;
 pub mod permission;
 pub mod ports;
 pub mod search;
 pub mod staff;
 pub mod token;
+pub mod upload_name;
 pub mod use_cases;
+
+mod base62;
 
 #[cfg(feature = "testing")]
 pub mod testing;
