@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use anyhow::Context as _;
 use portfolio_adapters::database_url::DatabaseUrl;
-use portfolio_adapters::media_store::LocalMediaStore;
+use portfolio_adapters::media_store::{LocalMediaStore, S3MediaStore};
 use portfolio_adapters::migrations::MigrateError;
 use portfolio_adapters::postgres::{
     self, PostgresAccessControl, PostgresDemoRepository, PostgresEmployerRepository, PostgresImageRepository,
@@ -16,8 +16,8 @@ use portfolio_adapters::sqlite::{
 };
 use portfolio_adapters::system::{SystemClock, SystemRandom};
 use portfolio_domain::ports::{
-    AccessControl, Clock, DemoRepository, EmployerRepository, ImageRepository, Probe, RandomSource,
-    StaffRepository, TokenRepository,
+    AccessControl, Clock, DemoRepository, EmployerRepository, ImageRepository, MediaStore, Probe,
+    RandomSource, StaffRepository, TokenRepository,
 };
 
 use crate::config::MediaStoreUrl;
@@ -111,16 +111,24 @@ pub fn migrate(url: &DatabaseUrl) -> Result<Vec<String>, MigrateError> {
     }
 }
 
-/// Opens the media store.
+/// Opens the media store. A bucket may be away.
 ///
 /// # Errors
 ///
-/// When its folder can't be made.
-pub fn open_media_store(url: &MediaStoreUrl) -> anyhow::Result<Arc<dyn Probe>> {
-    let MediaStoreUrl::Folder(folder) = url;
-    let store = LocalMediaStore::open(folder)
-        .with_context(|| format!("MEDIA_STORE: can't use {}", folder.display()))?;
-    Ok(Arc::new(store))
+/// When its folder can't be made, or no client for its bucket.
+pub fn open_media_store(url: &MediaStoreUrl) -> anyhow::Result<Arc<dyn MediaStore>> {
+    match url {
+        MediaStoreUrl::Folder(folder) => {
+            let store = LocalMediaStore::open(folder)
+                .with_context(|| format!("MEDIA_STORE: can't use {}", folder.display()))?;
+            Ok(Arc::new(store))
+        }
+        MediaStoreUrl::S3(settings) => {
+            let store = S3MediaStore::open(settings)
+                .with_context(|| format!("MEDIA_STORE: can't use {}", settings.location))?;
+            Ok(Arc::new(store))
+        }
+    }
 }
 
 /// The clock.

@@ -2,9 +2,7 @@
 //! wrong value is told in one line that names the variable, and never repeats what may be a secret.
 
 use std::env;
-use std::fmt;
 use std::net::SocketAddr;
-use std::path::PathBuf;
 use std::time::Duration;
 
 use anyhow::{Context as _, anyhow, bail};
@@ -13,6 +11,9 @@ use portfolio_adapters::database_url::DatabaseUrl;
 use portfolio_adapters::migrations::MigrateError;
 
 use crate::cors::AllowedOrigins;
+mod media_store;
+
+pub use media_store::MediaStoreUrl;
 
 /// The flags of `serve`, each also an environment variable.
 ///
@@ -25,7 +26,8 @@ pub struct ServeFlags {
     /// Connections to the database: 1 to 100; 8 for PostgreSQL, 4 readers for SQLite unless given
     #[arg(long, env = "DATABASE_POOL_SIZE", value_name = "N")]
     database_pool_size: Option<String>,
-    /// Where the files of images lie, as `file:PATH`
+    /// Where the files of images lie, as `file:PATH` or `s3://BUCKET/PREFIX`; whose bucket and on which
+    /// server, the usual AWS variables say
     #[arg(long, env = "MEDIA_STORE", value_name = "URL", default_value = "file:data/media")]
     media_store: String,
     /// How long an idle connection is kept, as 15s; behind a proxy, more than the proxy's own idle time
@@ -80,20 +82,6 @@ pub struct ServeConfig {
     pub migrate: bool,
 }
 
-/// Where the files of images lie.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum MediaStoreUrl {
-    /// In a folder of the local disk.
-    Folder(PathBuf),
-}
-
-impl fmt::Display for MediaStoreUrl {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Self::Folder(folder) = self;
-        write!(f, "file:{}", folder.display())
-    }
-}
-
 impl ServeConfig {
     /// Judges what was given.
     ///
@@ -114,7 +102,7 @@ impl ServeConfig {
             public_url: address.public_url()?,
             database: database()?,
             pool_size: given(database_pool_size).map(|text| pool_size(&text)).transpose()?,
-            media_store: parse_media_store(&media_store)?,
+            media_store: MediaStoreUrl::judge(&media_store)?,
             keep_alive: keep_alive_of(&keep_alive)?,
             allowed_origins: AllowedOrigins::parse(&cors_allowed_origins).ok_or_else(|| {
                 anyhow!(
@@ -193,13 +181,8 @@ pub fn database_error(error: MigrateError) -> anyhow::Error {
 
 /// A variable that may hold a secret, and so can be read from a file.
 fn secret(name: &str) -> anyhow::Result<Option<String>> {
-    let text = |name: &str| match env::var(name) {
-        Ok(text) => Ok(given(Some(text))),
-        Err(env::VarError::NotPresent) => Ok(None),
-        Err(env::VarError::NotUnicode(_)) => Err(anyhow!("{name}: is not UTF-8")),
-    };
     let file_name = format!("{name}_FILE");
-    match (text(name)?, text(&file_name)?) {
+    match (variable(name)?, variable(&file_name)?) {
         (Some(_), Some(_)) => bail!("{name}: set it or {file_name}, not both"),
         (None, Some(path)) => {
             let held =
@@ -207,6 +190,14 @@ fn secret(name: &str) -> anyhow::Result<Option<String>> {
             Ok(Some(held.trim_end_matches(['\r', '\n']).to_owned()))
         }
         (direct, None) => Ok(direct),
+    }
+}
+
+fn variable(name: &str) -> anyhow::Result<Option<String>> {
+    match env::var(name) {
+        Ok(text) => Ok(given(Some(text))),
+        Err(env::VarError::NotPresent) => Ok(None),
+        Err(env::VarError::NotUnicode(_)) => Err(anyhow!("{name}: is not UTF-8")),
     }
 }
 
@@ -231,14 +222,6 @@ fn parse_public_url(text: &str) -> anyhow::Result<String> {
 fn pool_size(text: &str) -> anyhow::Result<u32> {
     let size = text.parse().ok().filter(|size| (1..=100).contains(size));
     size.ok_or_else(|| anyhow!("DATABASE_POOL_SIZE: must be a number from 1 to 100"))
-}
-
-fn parse_media_store(text: &str) -> anyhow::Result<MediaStoreUrl> {
-    let text = if text.is_empty() { "file:data/media" } else { text };
-    let folder = text.strip_prefix("file:").filter(|folder| !folder.is_empty());
-    folder
-        .map(|folder| MediaStoreUrl::Folder(folder.into()))
-        .ok_or_else(|| anyhow!("MEDIA_STORE: must be file: and a folder, as file:data/media"))
 }
 
 fn keep_alive_of(text: &str) -> anyhow::Result<Duration> {
@@ -291,17 +274,6 @@ mod tests {
         assert_eq!(pool_size("8").unwrap(), 8);
         for wrong in ["0", "101", "-1", "many"] {
             assert!(pool_size(wrong).unwrap_err().to_string().starts_with("DATABASE_POOL_SIZE: "), "{wrong}");
-        }
-    }
-
-    #[test]
-    fn a_media_store_is_a_folder() {
-        assert_eq!(parse_media_store("file:data/media").unwrap(), MediaStoreUrl::Folder("data/media".into()));
-        for wrong in ["file:", "data", "s3://bucket"] {
-            assert!(
-                parse_media_store(wrong).unwrap_err().to_string().starts_with("MEDIA_STORE: "),
-                "{wrong}"
-            );
         }
     }
 }

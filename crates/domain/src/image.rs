@@ -3,6 +3,7 @@
 use std::fmt;
 
 use crate::field_error::FieldError;
+pub use crate::media_path::MediaPath;
 use crate::search::SearchKey;
 use crate::text;
 
@@ -53,10 +54,6 @@ impl ImageName {
         SearchKey::of(&self.0)
     }
 }
-
-/// Where a file lies below the root of the media store, as `core_media/2025/12/02/technology.png`.
-#[derive(Debug, Clone, PartialEq, Eq, Hash)]
-pub struct MediaPath(pub String);
 
 /// Counts the states an image has been in: it grows by one with every change of what its answer shows.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]

@@ -13,13 +13,17 @@ pub mod field_error;
 pub mod image;
 pub mod image_library;
 pub mod list;
+pub mod media_path;
 pub mod permission;
 pub mod ports;
 pub mod search;
 pub mod staff;
 mod text;
 pub mod token;
+pub mod upload_name;
 pub mod use_cases;
+
+mod base62;
 
 #[cfg(feature = "testing")]
 pub mod testing;

@@ -3,10 +3,10 @@
 use chrono::{DateTime, Utc};
 use secrecy::{ExposeSecret, SecretString};
 
+use crate::base62;
 use crate::ports::{PortError, RandomSource};
 use crate::staff::StaffName;
 
-const ALPHABET: &[u8; 62] = b"0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz";
 const MARK: &str = "pf_";
 const RANDOM_CHARS: usize = 32;
 const CHECKSUM_CHARS: usize = 6;
@@ -46,15 +46,7 @@ impl Token {
     pub fn mint(random: &dyn RandomSource) -> Result<Self, PortError> {
         let mut key = String::with_capacity(MARK.len() + RANDOM_CHARS + CHECKSUM_CHARS);
         key.push_str(MARK);
-        while key.len() < MARK.len() + RANDOM_CHARS {
-            let mut bytes = [0; 64];
-            random.fill(&mut bytes)?;
-            // Bytes from 248 up are thrown away: 256 is no multiple of 62, and a remainder would
-            // make the first eight characters likelier than the others.
-            let wanted = MARK.len() + RANDOM_CHARS - key.len();
-            let fair = bytes.iter().filter(|byte| usize::from(**byte) < ALPHABET.len() * 4);
-            key.extend(fair.take(wanted).map(|byte| base62(u32::from(*byte))));
-        }
+        base62::push_random(&mut key, RANDOM_CHARS, random)?;
         let checksum = checksum(&key[MARK.len()..]);
         key.push_str(&checksum);
         Ok(Self(SecretString::from(key)))
@@ -73,17 +65,13 @@ impl Token {
     }
 }
 
-fn base62(value: u32) -> char {
-    char::from(ALPHABET[value as usize % ALPHABET.len()])
-}
-
 /// The CRC-32 of `text` in base62, most significant digit first, zero-padded to six digits
 /// (62⁶ > 2³²).
 fn checksum(text: &str) -> String {
     let mut rest = crc32fast::hash(text.as_bytes());
     let mut digits = ['0'; CHECKSUM_CHARS];
     for digit in digits.iter_mut().rev() {
-        *digit = base62(rest);
+        *digit = base62::digit(rest);
         rest /= 62;
     }
     digits.iter().collect()

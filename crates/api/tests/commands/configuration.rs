@@ -35,6 +35,42 @@ fn a_wrong_value_is_one_line_that_names_its_variable(
     assert!(line.starts_with(start), "{line}");
 }
 
+/// With a bucket, what the environment says of S3 is judged, too, and no secret is told.
+#[rstest]
+#[case::no_bucket("MEDIA_STORE", Some("s3://"), "MEDIA_STORE: ")]
+#[case::no_key("AWS_ACCESS_KEY_ID", None, "AWS_ACCESS_KEY_ID: must be set, or AWS_ACCESS_KEY_ID_FILE, ")]
+#[case::no_secret("AWS_SECRET_ACCESS_KEY", Some(""), "AWS_SECRET_ACCESS_KEY: must be set, or ")]
+#[case::secret_twice("AWS_SECRET_ACCESS_KEY_FILE", Some("f"), "AWS_SECRET_ACCESS_KEY: set it or ")]
+#[case::no_file("AWS_SESSION_TOKEN_FILE", Some("/nowhere"), "AWS_SESSION_TOKEN_FILE: can't read /nowhere: ")]
+#[case::no_endpoint("AWS_ENDPOINT_URL", Some("127.0.0.1:9000"), "AWS_ENDPOINT_URL: ")]
+#[case::secret_in_endpoint("AWS_ENDPOINT_URL_S3", Some("http://u:canary@h"), "AWS_ENDPOINT_URL_S3: ")]
+#[case::no_region("AWS_REGION", Some("a/b"), "AWS_REGION: ")]
+#[case::no_other_region("AWS_DEFAULT_REGION", Some("a/b"), "AWS_DEFAULT_REGION: ")]
+#[case::neither("AWS_VIRTUAL_HOSTED_STYLE_REQUEST", Some("yes"), "AWS_VIRTUAL_HOSTED_STYLE_REQUEST: ")]
+fn what_is_wrong_with_s3_is_one_line_that_names_its_variable(
+    #[case] variable: &str,
+    #[case] value: Option<&str>,
+    #[case] start: &str,
+) {
+    let site = Site::new(PROGRAM, Kind::Sqlite);
+    let mut command = site.command(&["serve", "--bind", "127.0.0.1:0"]);
+    for (name, _) in std::env::vars().filter(|(name, _)| name.starts_with("AWS_")) {
+        command.env_remove(name);
+    }
+    command.envs([
+        ("MEDIA_STORE", "s3://bucket/prefix"),
+        ("AWS_ACCESS_KEY_ID", "AKIACANARY"),
+        ("AWS_SECRET_ACCESS_KEY", "canary"),
+    ]);
+    match value {
+        Some(value) => command.env(variable, value),
+        None => command.env_remove(variable),
+    };
+    let line = complaint(&command.output().unwrap());
+    assert!(line.starts_with(start), "{line}");
+    assert!(!line.to_lowercase().contains("canary"), "{line}");
+}
+
 #[test]
 fn a_flag_is_judged_as_its_variable_is_and_outweighs_it() {
     let site = Site::new(PROGRAM, Kind::Sqlite);

@@ -26,8 +26,8 @@
 pub mod fixtures;
 
 pub use crate::ports::{
-    MockAccessControl, MockClock, MockDemoRepository, MockEmployerRepository, MockImageRepository, MockProbe,
-    MockRandomSource, MockStaffRepository, MockTokenRepository,
+    MockAccessControl, MockClock, MockDemoRepository, MockEmployerRepository, MockImageRepository,
+    MockMediaStore, MockProbe, MockRandomSource, MockStaffRepository, MockTokenRepository,
 };
 
 use chrono::{DateTime, Utc};

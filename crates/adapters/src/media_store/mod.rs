@@ -1,0 +1,28 @@
+//! Where the files of images lie: a folder of the local disk, or a bucket of S3.
+//!
+//! S3 is the crate `object_store`. The folder is not, although `object_store` has one that can be durable
+//! (`LocalFileSystem::with_fsync`): it follows symbolic links out of its folder, hides what a crashed put
+//! left behind from its own list, holds a whole upload in memory, and syncs a new folder's parent only in
+//! the put that made it, so that another one, which found the folder there, could answer before its
+//! file's name is on disk. Our own rests on `cap-std`, which lets the kernel keep every path below the
+//! folder (`openat2` with `RESOLVE_BENEATH`).
+
+use std::ops::Range;
+
+mod local;
+mod s3;
+
+pub use local::LocalMediaStore;
+pub use s3::{InvalidLocation, OpenError, S3Location, S3MediaStore, S3Settings};
+
+/// What a file of `size` bytes has of `range`; all of it for none.
+fn clamp(range: Option<Range<u64>>, size: u64) -> Range<u64> {
+    let Range { start, end } = range.unwrap_or(0..size);
+    let start = start.min(size);
+    start..end.clamp(start, size)
+}
+
+/// Whether `path` could be a file's or a half-written file's: it names each folder down to it, and no other.
+fn is_plain(path: &str) -> bool {
+    path.split('/').all(|segment| !["", ".", ".."].contains(&segment))
+}
