@@ -216,7 +216,8 @@ fn parse_public_url(text: &str) -> anyhow::Result<String> {
         && url.username().is_empty()
         && url.password().is_none()
         && !text.contains(char::is_whitespace);
-    if good { Ok(text.trim_end_matches('/').to_owned()) } else { Err(wrong()) }
+    // As a URI is written: what of it is not ASCII is encoded.
+    if good { Ok(url.as_str().trim_end_matches('/').to_owned()) } else { Err(wrong()) }
 }
 
 fn pool_size(text: &str) -> anyhow::Result<u32> {
@@ -242,6 +243,7 @@ mod tests {
             ("http://localhost:8000", "http://localhost:8000"),
             ("https://www.example.com/", "https://www.example.com"),
             ("https://example.com/site/", "https://example.com/site"),
+            ("https://bücher.example/si\"te", "https://xn--bcher-kva.example/si%22te"),
         ] {
             assert_eq!(parse_public_url(given).unwrap(), kept);
         }

@@ -236,6 +236,10 @@ impl ApiError {
             Self::UnsupportedMediaType { accept_patch, .. } if !accept_patch.is_empty() => {
                 answer.insert_header(("Accept-Patch", accept_patch.join(", ")));
             }
+            // RFC 9110, section 12.5.3.
+            Self::UnsupportedContentEncoding(_) => {
+                answer.insert_header((header::ACCEPT_ENCODING, "identity"));
+            }
             Self::BodyTimeout => {
                 answer.force_close();
             }

@@ -54,9 +54,10 @@ pub async fn serve(config: ServeConfig) -> anyhow::Result<()> {
         let shared = !origins.is_empty();
         App::new()
             .app_data(service.clone())
+            .wrap(from_fn(answer::finish))
+            // Around what makes a 500: a page may read that, too.
             .wrap(Condition::new(shared, origins.cors()))
             .wrap(Condition::new(shared, from_fn(cors::preflight)))
-            .wrap(from_fn(answer::finish))
             .configure(routes::register)
     })
     .workers(std::thread::available_parallelism().map_or(2, |cores| cores.get().max(2)))

@@ -67,35 +67,11 @@ pub struct Page {
 impl Page {
     /// How many a page may have.
     pub const LIMITS: RangeInclusive<u32> = 1..=1000;
-
-    /// How long the whole list is, when this page of it has `found` things and is thereby known to be
-    /// the last: it is not full, and begins within the list.
-    #[must_use]
-    pub fn count_if_last(&self, found: usize) -> Option<u64> {
-        let found = found as u64;
-        let last = found < u64::from(self.limit) && (found > 0 || self.offset == 0);
-        last.then(|| self.offset.saturating_add(found))
-    }
 }
 
 /// The first ten.
 impl Default for Page {
     fn default() -> Self {
         Self { limit: 10, offset: 0 }
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn only_a_page_that_ends_the_list_tells_how_long_it_is() {
-        let page = |offset| Page { limit: 10, offset };
-        assert_eq!(page(0).count_if_last(0), Some(0));
-        assert_eq!(page(0).count_if_last(9), Some(9));
-        assert_eq!(page(20).count_if_last(1), Some(21));
-        assert_eq!(page(20).count_if_last(10), None, "there may be more");
-        assert_eq!(page(20).count_if_last(0), None, "it may begin beyond the end");
     }
 }

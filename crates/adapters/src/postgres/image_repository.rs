@@ -148,10 +148,7 @@ fn page(connection: &mut PgConnection, query: &ImageQuery) -> QueryResult<ImageP
         };
     }
     let rows: Vec<rows::ImageRow> = in_order.load(connection)?;
-    let count = match page.count_if_last(rows.len()) {
-        Some(count) => count,
-        None => matching(search).count().get_result::<i64>(connection)?.try_into().unwrap_or_default(),
-    };
+    let count = matching(search).count().get_result::<i64>(connection)?.try_into().unwrap_or_default();
     let ids: Vec<i64> = rows.iter().map(|row| row.id).collect();
     let thumbnails = thumbnails::table
         .filter(thumbnails::image_id.eq_any(ids))

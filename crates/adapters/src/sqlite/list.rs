@@ -10,7 +10,7 @@ use diesel::sql_types::{BigInt, Bool, Text};
 use diesel::sqlite::{Sqlite, SqliteConnection};
 use portfolio_domain::employer_list::{EmployerFilter, EmployerPage, EmployerQuery, OrderKey};
 use portfolio_domain::list::OrderBy;
-use portfolio_domain::search::{Gram, SearchKey};
+use portfolio_domain::search::{Gram, SearchWord};
 
 use super::schema::{EMPLOYER, IMAGE, THUMBNAIL, employers, images, thumbnails};
 use crate::rows::{self, Time};
@@ -23,45 +23,22 @@ pub(super) fn page(connection: &mut SqliteConnection, query: &EmployerQuery) -> 
 fn read(connection: &mut SqliteConnection, query: &EmployerQuery) -> QueryResult<EmployerPage> {
     let EmployerQuery { filter, ordering, page } = query;
     let (limit, offset) = (i64::from(page.limit), i64::try_from(page.offset).unwrap_or(i64::MAX));
+    let count = matching(filter).count().get_result::<i64>(connection)?.try_into().unwrap_or_default();
+    // Few that match are sorted: the index of an order would be walked past all others. `+` hides it.
+    let few = *filter != EmployerFilter::default() && count <= FEW;
+    let hidden = if few { "+" } else { "" };
     let mut in_order = matching(filter).select(employers::id).limit(limit).offset(offset);
-    // Without statistics, SQLite would rather walk the index of an order past everything that a range
-    // of another column leaves out than sort the few that it leaves: `+` hides the index.
-    let (created, updated) = (filter.created.is_open(), filter.updated.is_open());
     for OrderBy { key, descending } in ordering.keys() {
-        in_order = match (key, descending) {
-            (OrderKey::Name, false) if !(created && updated) => {
-                in_order.then_order_by(sql::<Text>("+name ASC"))
-            }
-            (OrderKey::Name, true) if !(created && updated) => {
-                in_order.then_order_by(sql::<Text>("+name DESC"))
-            }
-            (OrderKey::CreatedAt, false) if !updated => {
-                in_order.then_order_by(sql::<BigInt>("+created_at ASC"))
-            }
-            (OrderKey::CreatedAt, true) if !updated => {
-                in_order.then_order_by(sql::<BigInt>("+created_at DESC"))
-            }
-            (OrderKey::UpdatedAt, false) if !created => {
-                in_order.then_order_by(sql::<BigInt>("+updated_at ASC"))
-            }
-            (OrderKey::UpdatedAt, true) if !created => {
-                in_order.then_order_by(sql::<BigInt>("+updated_at DESC"))
-            }
-            (OrderKey::Id, false) => in_order.then_order_by(employers::id.asc()),
-            (OrderKey::Id, true) => in_order.then_order_by(employers::id.desc()),
-            (OrderKey::Name, false) => in_order.then_order_by(employers::name.asc()),
-            (OrderKey::Name, true) => in_order.then_order_by(employers::name.desc()),
-            (OrderKey::CreatedAt, false) => in_order.then_order_by(employers::created_at.asc()),
-            (OrderKey::CreatedAt, true) => in_order.then_order_by(employers::created_at.desc()),
-            (OrderKey::UpdatedAt, false) => in_order.then_order_by(employers::updated_at.asc()),
-            (OrderKey::UpdatedAt, true) => in_order.then_order_by(employers::updated_at.desc()),
+        let column = match key {
+            OrderKey::Id => "id",
+            OrderKey::Name => "name",
+            OrderKey::CreatedAt => "created_at",
+            OrderKey::UpdatedAt => "updated_at",
         };
+        let direction = if *descending { "DESC" } else { "ASC" };
+        in_order = in_order.then_order_by(sql::<Text>(&format!("{hidden}{column} {direction}")));
     }
     let ids: Vec<i64> = in_order.load(connection)?;
-    let count = match page.count_if_last(ids.len()) {
-        Some(count) => count,
-        None => matching(filter).count().get_result::<i64>(connection)?.try_into().unwrap_or_default(),
-    };
     let rows: Vec<(rows::EmployerRow, Option<rows::ImageRow>)> = employers::table
         .left_join(images::table)
         .filter(employers::id.eq_any(&ids))
@@ -75,26 +52,36 @@ fn read(connection: &mut SqliteConnection, query: &EmployerQuery) -> QueryResult
     Ok(EmployerPage { count, employers })
 }
 
+/// How many are sorted in a few milliseconds.
+const FEW: u64 = 10_000;
+
 /// Those that pass the filter.
 ///
 /// A piece of SQL among the conditions keeps diesel from caching the statement: there are as many as
 /// there are ways to ask.
 fn matching(filter: &EmployerFilter) -> employers::BoxedQuery<'static, Sqlite> {
     let mut query = employers::table.filter(sql::<Bool>("TRUE")).into_boxed();
-    for word in filter.search.words() {
-        // No employer has a negative id.
-        let id = word.id.map_or(-1, |id| id.0);
+    let words = filter.search.words();
+    if !words.is_empty() {
+        // The index is asked once for all words: the rarest of what they consist of decides how much of it
+        // is read. A word that is an id need not be in the name.
+        let ids: Vec<String> = words.iter().filter_map(|word| word.id).map(|id| id.to_string()).collect();
         let candidates =
             sql::<Bool>("employers.id IN (SELECT rowid FROM employer_search WHERE employer_search MATCH ")
-                .bind::<Text, _>(match_expression(&word.key))
-                .sql(" UNION ALL SELECT ")
-                .bind::<BigInt, _>(id)
-                .sql(") AND (instr(search_key, ")
-                .bind::<Text, _>(word.key.as_str().to_owned())
-                .sql(") > 0 OR employers.id = ")
-                .bind::<BigInt, _>(id)
-                .sql(")");
+                .bind::<Text, _>(match_expression(words))
+                .sql(" UNION ALL SELECT value FROM json_each(")
+                .bind::<Text, _>(format!("[{}]", ids.join(",")))
+                .sql("))");
         query = query.filter(candidates);
+    }
+    for word in words {
+        // No employer has a negative id.
+        let found = sql::<Bool>("(instr(search_key, ")
+            .bind::<Text, _>(word.key.as_str().to_owned())
+            .sql(") > 0 OR employers.id = ")
+            .bind::<BigInt, _>(word.id.map_or(-1, |id| id.0))
+            .sql(")");
+        query = query.filter(found);
     }
     if let Some(min) = filter.id_min {
         query = query.filter(employers::id.ge(min));
@@ -123,8 +110,8 @@ fn matching(filter: &EmployerFilter) -> employers::BoxedQuery<'static, Sqlite> {
     query
 }
 
-/// Asks the index for what a key consists of.
-fn match_expression(key: &SearchKey) -> String {
-    let term = |gram: &Gram| gram.hex() + if gram.is_whole() { "" } else { "*" };
-    key.grams().iter().map(term).collect::<Vec<_>>().join(" AND ")
+/// Asks the index for what all the words consist of.
+fn match_expression(words: &[SearchWord]) -> String {
+    let term = |gram: Gram| gram.hex() + if gram.is_whole() { "" } else { "*" };
+    words.iter().flat_map(|word| word.key.grams()).map(term).collect::<Vec<_>>().join(" AND ")
 }

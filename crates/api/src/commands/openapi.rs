@@ -1,6 +1,6 @@
 //! `portfolio openapi` (contract, section 7).
 
-use std::io::Write as _;
+use std::io::{ErrorKind, Write as _};
 use std::process::ExitCode;
 
 use crate::config::AddressFlags;
@@ -15,7 +15,10 @@ use crate::routes;
 pub fn run(flags: &AddressFlags) -> anyhow::Result<ExitCode> {
     let documents = Documents::new(&flags.local_url()?, &routes::endpoints())?;
     let mut output = std::io::stdout().lock();
-    output.write_all(&documents.openapi)?;
-    output.write_all(b"\n")?;
+    match output.write_all(&documents.openapi).and_then(|()| output.write_all(b"\n")) {
+        // Whoever reads has seen enough.
+        Err(error) if error.kind() == ErrorKind::BrokenPipe => {}
+        written => written?,
+    }
     Ok(ExitCode::SUCCESS)
 }

@@ -2,10 +2,11 @@
 
 use actix_web::http::StatusCode;
 use portfolio_domain::access::{ChangeEmployer, CreateEmployer, DeleteEmployer, ViewEmployers};
-use portfolio_domain::employer::EmployerName;
-use portfolio_domain::field_error::{Field, FieldError, FieldErrors, ValueKind};
+use portfolio_domain::employer::{self, EmployerName};
+use portfolio_domain::field_error::{Field, FieldError, ValueKind};
 use portfolio_domain::list::Page;
 use portfolio_domain::ports::PortError;
+use portfolio_domain::search::Search;
 use portfolio_domain::use_cases::EmployerError;
 use serde_json::{Value, json};
 use utoipa::openapi::path::{Operation, Parameter, ParameterBuilder, ParameterIn};
@@ -37,17 +38,7 @@ pub(crate) fn list() -> Operation {
                 content(named("Employers"), vec![("The documented employer".to_owned(), page_example())]),
             )),
         )
-        .fails([ApiError::Parameters(vec![
-            ("limit", ParameterError::TooSmall(i64::from(*Page::LIMITS.start()))),
-            (
-                "ordering",
-                ParameterError::NoOrder {
-                    sent: "bogus".into(),
-                    choices: EMPLOYER_KEYS.map(|(name, _)| name).into(),
-                },
-            ),
-            ("has_image", ParameterError::NotABoolean),
-        ])])
+        .fails(wrong_parameters())
         .build()
 }
 
@@ -179,8 +170,12 @@ fn body_errors(accept_patch: &'static [&'static str]) -> Vec<ApiError> {
         ApiError::UnsupportedContentEncoding("gzip".into()),
         ApiError::BodyTooLarge,
         ApiError::BodyTimeout,
-        ApiError::NotAnObject(NotAnObject::List),
         ApiError::NotAnObject(NotAnObject::Null),
+        ApiError::NotAnObject(NotAnObject::List),
+        ApiError::NotAnObject(NotAnObject::Str),
+        ApiError::NotAnObject(NotAnObject::Int),
+        ApiError::NotAnObject(NotAnObject::Float),
+        ApiError::NotAnObject(NotAnObject::Bool),
         ApiError::BodyBroken(String::new()),
     ]
     .into_iter()
@@ -188,9 +183,33 @@ fn body_errors(accept_patch: &'static [&'static str]) -> Vec<ApiError> {
     .collect()
 }
 
+/// Everything that can be wrong with parameters, and several at once.
+fn wrong_parameters() -> [ApiError; 8] {
+    let (min, max) = (i64::from(*Page::LIMITS.start()), i64::from(*Page::LIMITS.end()));
+    let no_order = || ParameterError::NoOrder {
+        sent: "bogus".into(),
+        choices: EMPLOYER_KEYS.map(|(name, _)| name).into(),
+    };
+    [
+        vec![
+            ("limit", ParameterError::TooSmall(min)),
+            ("ordering", no_order()),
+            ("has_image", ParameterError::NotABoolean),
+        ],
+        vec![("limit", ParameterError::TooGreat(max))],
+        vec![("offset", ParameterError::NotAnInteger)],
+        vec![("search", ParameterError::NullCharacter)],
+        vec![("search", ParameterError::TooManyWords(Search::MAX_WORDS))],
+        vec![("ordering", no_order())],
+        vec![("created_date", ParameterError::NotADate)],
+        vec![("created_from", ParameterError::NotATime)],
+    ]
+    .map(ApiError::Parameters)
+}
+
 /// Everything that can be wrong with members.
 fn wrong_members(more: Option<FieldError>) -> impl Iterator<Item = ApiError> {
-    let name_errors = [
+    let name = [
         FieldError::NameTaken,
         FieldError::Null,
         FieldError::Blank,
@@ -198,14 +217,25 @@ fn wrong_members(more: Option<FieldError>) -> impl Iterator<Item = ApiError> {
         FieldError::TooLong { max: EmployerName::MAX_CHARS },
         FieldError::NullCharacter,
     ];
-    let image_errors =
-        [FieldError::UnknownImage { id: "999".into() }, FieldError::NotAnId { received: ValueKind::String }];
-    let names = more.into_iter().chain(name_errors).map(|error| (Field::Name, error));
-    names.chain(image_errors.map(|error| (Field::Image, error))).map(|(field, error)| {
-        let mut errors = FieldErrors::default();
-        errors.push(field, error);
-        EmployerError::Invalid(errors).into()
-    })
+    let image = [
+        FieldError::UnknownImage { id: "999".into() },
+        FieldError::NotAnId { received: ValueKind::String },
+        FieldError::NotAnId { received: ValueKind::Float },
+        FieldError::NotAnId { received: ValueKind::Boolean },
+        FieldError::NotAnId { received: ValueKind::Array },
+        FieldError::NotAnId { received: ValueKind::Object },
+    ];
+    let description = [
+        FieldError::NotAString,
+        FieldError::TooLong { max: employer::Description::MAX_CHARS },
+        FieldError::NullCharacter,
+    ];
+    let of = |field: Field| move |error| (field, error);
+    let names = more.into_iter().chain(name).map(of(Field::Name));
+    names
+        .chain(image.map(of(Field::Image)))
+        .chain(description.map(of(Field::Description)))
+        .map(|wrong| EmployerError::Invalid([wrong].into_iter().collect()).into())
 }
 
 fn full() -> PortError {
@@ -248,9 +278,17 @@ fn list_parameters() -> Vec<Parameter> {
         query("id_max", "The greatest id.", integer()),
         query("created_date", "Created on this UTC day.", date()),
         query("updated_date", "Last changed on this UTC day.", date()),
-        query("created_from", "Created at this moment or day, or later: RFC 3339.", moment()),
+        query(
+            "created_from",
+            "Created at this moment or day, or later: RFC 3339; a `+` in it must be encoded as `%2B`.",
+            moment(),
+        ),
         query("created_to", "Created at this moment, or before; a day counts to its end.", moment()),
-        query("updated_from", "Last changed at this moment or day, or later: RFC 3339.", moment()),
+        query(
+            "updated_from",
+            "Last changed at this moment or day, or later: RFC 3339; a `+` in it must be encoded as `%2B`.",
+            moment(),
+        ),
         query("updated_to", "Last changed at this moment, or before; a day counts to its end.", moment()),
         query("has_image", "Whether there is an image: `true` or `false`, `1` or `0`.", boolean()),
         query("has_description", "Whether there is a description that is not empty.", boolean()),

@@ -80,7 +80,9 @@ impl Documents {
     /// None that is known: a document is text and numbers.
     pub fn new(public_url: &str, endpoints: &[Endpoint]) -> serde_json::Result<Self> {
         let page = include_str!("../docs_page/page.html")
-            .replace("{base}", &base_path(public_url).replace('&', "&amp;"));
+            .replace("{base}", &base_path(public_url).replace('&', "&amp;"))
+            // Those that browsers have kept of another release are not taken for those of this.
+            .replace("{version}", env!("CARGO_PKG_VERSION"));
         Ok(Self { openapi: document(public_url, endpoints).to_pretty_json()?.into(), page: page.into() })
     }
 }

@@ -37,7 +37,8 @@ pub(super) struct Description {
 /// What the errors of one status have.
 #[derive(Default)]
 struct Errors {
-    headers: BTreeMap<String, String>,
+    /// Their values, one for each error that has them.
+    headers: BTreeMap<String, Vec<String>>,
     examples: Vec<Value>,
 }
 
@@ -121,7 +122,7 @@ impl Description {
             for (name, value) in answer.headers() {
                 if name != header::CONTENT_TYPE {
                     let value = String::from_utf8_lossy(value.as_bytes()).into_owned();
-                    of_status.headers.insert(header_name(name), value);
+                    of_status.headers.entry(header_name(name)).or_default().push(value);
                 }
             }
             let body = if status == StatusCode::INTERNAL_SERVER_ERROR {
@@ -157,11 +158,14 @@ impl Errors {
         } else {
             AnyOfBuilder::new().item(named(DETAIL)).item(named(ERRORS)).into()
         };
+        let errors = self.examples.len();
         let examples: Vec<_> = self.examples.into_iter().map(|body| (first_text(&body), body)).collect();
         let answer = response(meaning(status)).content(JSON, content(schema, examples));
-        self.headers
-            .into_iter()
-            .fold(answer, |answer, (name, value)| answer.header(name, text_header(None, &value)))
+        self.headers.into_iter().fold(answer, |answer, (name, values)| {
+            let mut header = text_header(None, &values[0]);
+            header.extensions = (values.len() == errors).then(required);
+            answer.header(name, header)
+        })
     }
 }
 
@@ -218,12 +222,16 @@ fn request_id() -> ParameterBuilder {
 
 fn text_header(meaning: Option<&str>, example: &str) -> Header {
     Header::builder()
-        // utoipa has no field for it.
-        .extensions(Some(Extensions::from_iter([("required", true)])))
+        .extensions(Some(required()))
         .schema(Some(Object::with_type(Type::String)))
         .description(meaning)
         .example(Some(json!(example)))
         .build()
+}
+
+/// A header that every such answer has; utoipa has no field for it.
+fn required() -> Extensions {
+    Extensions::from_iter([("required", true)])
 }
 
 /// As it is usually written: `x-request-id` is `X-Request-Id`.
@@ -238,12 +246,15 @@ fn header_name(name: &HeaderName) -> String {
     }
 }
 
-/// What an example of an error is called: the first text in its body.
+/// What an example of an error is called: the first text in its body, after the name of what it is about.
 fn first_text(body: &Value) -> String {
     match body {
         Value::String(text) => text.clone(),
         Value::Array(items) => items.first().map(first_text).unwrap_or_default(),
-        Value::Object(members) => members.values().next().map(first_text).unwrap_or_default(),
+        Value::Object(members) => match members.iter().next() {
+            Some((name, value)) if name != "detail" => format!("{name}: {}", first_text(value)),
+            first => first.map(|(_, value)| first_text(value)).unwrap_or_default(),
+        },
         _ => String::new(),
     }
 }

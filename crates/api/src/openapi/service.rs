@@ -7,8 +7,8 @@ use utoipa::openapi::schema::{Object, ObjectBuilder, Type};
 use utoipa::openapi::{Content, ContentBuilder};
 
 use super::operation::{Description, JSON, content};
-use super::schemas::{STATUS, named};
-use crate::error::ApiError;
+use super::schemas::{DETAIL, STATUS, named};
+use crate::readiness::Waiting;
 
 const TAG: &str = "service";
 
@@ -21,7 +21,18 @@ pub(crate) fn alive() -> Operation {
 pub(crate) fn ready() -> Operation {
     Description::of(TAG, "isReady", "Whether it can do its work")
         .answers(StatusCode::OK, "Database and media store answer.", Some((JSON, status("ready"))))
-        .fails([ApiError::Unavailable(String::new())])
+        .answers(
+            StatusCode::SERVICE_UNAVAILABLE,
+            "Not now.",
+            Some((
+                JSON,
+                content(
+                    named(DETAIL),
+                    waiting().map(|text| (text.clone(), json!({ "detail": text }))).into(),
+                ),
+            )),
+        )
+        .with(StatusCode::SERVICE_UNAVAILABLE, "Retry-After", "After how many seconds to ask again.", "1")
         .build()
 }
 
@@ -50,6 +61,12 @@ pub(crate) fn page(policy: &str) -> Operation {
             policy,
         )
         .build()
+}
+
+/// All that it can wait for.
+fn waiting() -> [String; 4] {
+    [Waiting::ForDatabase, Waiting::ForMigrations, Waiting::For("database"), Waiting::For("media store")]
+        .map(|waiting| waiting.to_string())
 }
 
 fn status(status: &str) -> Content {

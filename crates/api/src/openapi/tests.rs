@@ -101,5 +101,5 @@ fn a_service_below_a_path_of_its_site_is_found_by_it() {
     }
     let page = Documents::new("https://a.b/x&y", &[]).unwrap().page;
     let page = str::from_utf8(&page).unwrap();
-    assert!(page.contains(r#"src="/x&amp;y/api/docs/start.js""#), "{page}");
+    assert!(page.contains(r#"src="/x&amp;y/api/docs/start.js?"#), "{page}");
 }

@@ -1,9 +1,10 @@
 //! `/api/openapi.json`, and `/api/docs`: a page that asks no other host (contract, section 5).
 
 use std::io::Read as _;
+use std::sync::OnceLock;
 
 use actix_web::http::header::{self, AcceptEncoding, ContentEncoding, Encoding};
-use actix_web::web::Data;
+use actix_web::web::{Bytes, Data};
 use actix_web::{HttpMessage as _, HttpRequest, HttpResponse, HttpResponseBuilder};
 use flate2::read::GzDecoder;
 use portfolio_domain::ports::PortError;
@@ -44,13 +45,34 @@ async fn start() -> HttpResponse {
 }
 
 async fn script(request: HttpRequest) -> Result<HttpResponse, ApiError> {
-    const PACKED: &[u8] = include_bytes!(concat!(env!("OUT_DIR"), "/swagger-ui-bundle.js.gz"));
-    packed_asset(&request, "text/javascript; charset=utf-8", PACKED)
+    static SCRIPT: Packed = Packed::new(include_bytes!(concat!(env!("OUT_DIR"), "/swagger-ui-bundle.js.gz")));
+    packed_asset(&request, "text/javascript; charset=utf-8", &SCRIPT)
 }
 
 async fn style(request: HttpRequest) -> Result<HttpResponse, ApiError> {
-    const PACKED: &[u8] = include_bytes!(concat!(env!("OUT_DIR"), "/swagger-ui.css.gz"));
-    packed_asset(&request, "text/css; charset=utf-8", PACKED)
+    static STYLE: Packed = Packed::new(include_bytes!(concat!(env!("OUT_DIR"), "/swagger-ui.css.gz")));
+    packed_asset(&request, "text/css; charset=utf-8", &STYLE)
+}
+
+/// A file as gzip packs it, and, once someone has asked for it, as it is.
+struct Packed {
+    packed: &'static [u8],
+    unpacked: OnceLock<Bytes>,
+}
+
+impl Packed {
+    const fn new(packed: &'static [u8]) -> Self {
+        Self { packed, unpacked: OnceLock::new() }
+    }
+
+    fn unpacked(&self) -> std::io::Result<Bytes> {
+        if let Some(unpacked) = self.unpacked.get() {
+            return Ok(unpacked.clone());
+        }
+        let mut content = Vec::new();
+        GzDecoder::new(self.packed).read_to_end(&mut content)?;
+        Ok(self.unpacked.get_or_init(|| content.into()).clone())
+    }
 }
 
 /// It is the same for everyone, and as long as the service is the same.
@@ -61,20 +83,14 @@ fn asset(content_type: &str) -> HttpResponseBuilder {
 }
 
 /// The asset as it is packed, for whoever can unpack it.
-fn packed_asset(
-    request: &HttpRequest,
-    content_type: &str,
-    packed: &'static [u8],
-) -> Result<HttpResponse, ApiError> {
+fn packed_asset(request: &HttpRequest, content_type: &str, file: &Packed) -> Result<HttpResponse, ApiError> {
     let mut answer = asset(content_type);
     answer.insert_header((header::VARY, "Accept-Encoding"));
     let accepted = request.get_header::<AcceptEncoding>();
     let known = [Encoding::gzip(), Encoding::identity()];
     if accepted.and_then(|accepted| accepted.negotiate(known.iter())) == Some(Encoding::gzip()) {
-        return Ok(answer.insert_header(ContentEncoding::Gzip).body(packed));
+        return Ok(answer.insert_header(ContentEncoding::Gzip).body(file.packed));
     }
-    let mut content = Vec::new();
-    let unpacked = GzDecoder::new(packed).read_to_end(&mut content);
-    unpacked.map_err(|error| ApiError::Access(PortError::Internal(error.to_string()).into()))?;
-    Ok(answer.body(content))
+    let content = file.unpacked();
+    Ok(answer.body(content.map_err(|error| ApiError::Access(PortError::Internal(error.to_string()).into()))?))
 }

@@ -51,9 +51,12 @@ fn a_page_of_an_allowed_origin_is_told_before_it_asks() {
 /// Errors, too: a page could not tell its user otherwise.
 #[test]
 fn a_page_of_an_allowed_origin_may_read_every_answer() {
-    let (_site, server, key) = serve(Some(ORIGIN));
+    let (site, server, key) = serve(Some(ORIGIN));
     let token = format!("Token {key}");
+    // A time that is beyond every calendar.
+    site.execute("UPDATE employers SET updated_at = 9223372036854775806 WHERE id = 4");
     for (method, path, status) in [
+        ("PATCH", "/api/portfolios/employers/4", 500),
         ("PATCH", EMPLOYER, 415),
         ("GET", EMPLOYER, 403),
         ("PUT", EMPLOYER, 405),
@@ -61,7 +64,11 @@ fn a_page_of_an_allowed_origin_may_read_every_answer() {
         ("OPTIONS", EMPLOYER, 204),
         ("GET", "/healthz", 200),
     ] {
-        let reply = send(&server, method, path, &[("Origin", ORIGIN), ("Authorization", &token)]);
+        let headers = [("Origin", ORIGIN), ("Authorization", &token), ("Content-Type", "application/json")];
+        let body = (status == 500).then_some(&b"{\"name\":\"x\"}"[..]);
+        let headers = headers.map(|(name, value)| (name, value.as_bytes()));
+        let sent = if status == 415 { &headers[..2] } else { &headers[..] };
+        let reply = wire::exchange(&server, &wire::request(method, path, sent, body));
         assert_eq!(reply.status, status, "{method} {path}");
         assert_eq!(reply.header("access-control-allow-origin"), Some(ORIGIN), "{method} {path}");
         assert!(reply.header("vary").unwrap().contains("Origin"));
