@@ -49,6 +49,38 @@ impl Action for DeleteEmployer {
     const PERMISSION: Permission = Permission::DeleteEmployers;
 }
 
+/// Adding an image.
+#[derive(Debug, Clone, Copy)]
+pub struct CreateImage;
+
+impl Action for CreateImage {
+    const PERMISSION: Permission = Permission::CreateImages;
+}
+
+/// Seeing images.
+#[derive(Debug, Clone, Copy)]
+pub struct ViewImages;
+
+impl Action for ViewImages {
+    const PERMISSION: Permission = Permission::ViewImages;
+}
+
+/// Changing an image.
+#[derive(Debug, Clone, Copy)]
+pub struct ChangeImage;
+
+impl Action for ChangeImage {
+    const PERMISSION: Permission = Permission::ChangeImages;
+}
+
+/// Removing an image.
+#[derive(Debug, Clone, Copy)]
+pub struct DeleteImage;
+
+impl Action for DeleteImage {
+    const PERMISSION: Permission = Permission::DeleteImages;
+}
+
 /// A user who was recognised by a key.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Caller {

@@ -1,6 +1,6 @@
 //! What is wrong with the members of a request, as values: their wording is the API's.
 
-/// A member of an employer that a client can write, in the order in which errors are answered.
+/// A member of an employer or an image that a client can write, in the order in which errors are answered.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub enum Field {
     /// The name.
@@ -9,6 +9,8 @@ pub enum Field {
     Image,
     /// The description.
     Description,
+    /// The file of an image.
+    File,
 }
 
 /// The kinds of JSON value that are no id, by the names the documented site gives them.
@@ -50,6 +52,19 @@ pub enum FieldError {
     NotAnId {
         /// What it is instead.
         received: ValueKind,
+    },
+    /// There is no file.
+    NoFile,
+    /// It is no file.
+    NotAFile,
+    /// The file is empty.
+    EmptyFile,
+    /// The file is no image of a format that is taken, or it is damaged.
+    NotAnImage,
+    /// The image has more than `max` pixels a side, or takes too much memory for any of its size.
+    ImageTooLarge {
+        /// The most pixels that a side may have.
+        max: u32,
     },
     /// No image has this id.
     UnknownImage {

@@ -2,6 +2,7 @@
 
 use std::fmt;
 
+use crate::employer::decimal;
 use crate::field_error::FieldError;
 pub use crate::media_path::MediaPath;
 use crate::search::SearchKey;
@@ -10,6 +11,14 @@ use crate::text;
 /// The number that identifies an image. Any integer may be asked for; only stored ones exist.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct ImageId(pub i64);
+
+impl ImageId {
+    /// Reads an id as it stands in an address, as [`EmployerId::from_decimal`](crate::employer::EmployerId).
+    #[must_use]
+    pub fn from_decimal(text: &str) -> Option<Self> {
+        decimal(text).and_then(|digits| digits.parse().ok()).map(Self)
+    }
+}
 
 impl fmt::Display for ImageId {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -42,6 +51,12 @@ impl ImageName {
         Self(name)
     }
 
+    /// The name of an image of whose file's name nothing can be seen.
+    #[must_use]
+    pub fn fallback() -> Self {
+        Self("image".to_owned())
+    }
+
     /// The name as text.
     #[must_use]
     pub fn as_str(&self) -> &str {
@@ -71,6 +86,56 @@ impl fmt::Display for FileSize {
         #[expect(clippy::cast_precision_loss, reason = "two decimals are shown; f64 holds fifteen")]
         let amount = self.0 as f64 / (1_u64 << (10 * exponent)) as f64;
         write!(f, "{amount:.2} {}", UNITS[exponent])
+    }
+}
+
+/// The longest file that may be uploaded: 10 MiB (contract, section 5).
+pub const MAX_FILE_SIZE: FileSize = FileSize(10 * 1024 * 1024);
+
+/// The most pixels that an image may have from side to side (contract, section 5).
+pub const MAX_SIDE: u32 = 8192;
+
+/// The most bytes that an image's pixels may take when decoded, each as wide as its mode has it (1 byte for
+/// `L` and `P`, 3 for `RGB`, 4 for `RGBA`): 128 MiB (contract, section 5).
+pub const MAX_DECODED: u64 = 128 * 1024 * 1024;
+
+/// The sides, in pixels, of the boxes that every image gets a thumbnail for, ascending (contract, section 5).
+pub const THUMBNAIL_BOXES: [u16; 4] = [64, 128, 512, 1080];
+
+/// How an image's file is written. It is told by the file's content alone.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum ImageFormat {
+    /// JPEG.
+    Jpeg,
+    /// PNG.
+    Png,
+    /// GIF, animated or not.
+    Gif,
+    /// WebP, animated or not.
+    WebP,
+}
+
+impl ImageFormat {
+    /// What a file's name ends with, without the dot.
+    #[must_use]
+    pub fn extension(self) -> &'static str {
+        match self {
+            Self::Jpeg => "jpg",
+            Self::Png => "png",
+            Self::Gif => "gif",
+            Self::WebP => "webp",
+        }
+    }
+
+    /// What it is served as.
+    #[must_use]
+    pub fn media_type(self) -> &'static str {
+        match self {
+            Self::Jpeg => "image/jpeg",
+            Self::Png => "image/png",
+            Self::Gif => "image/gif",
+            Self::WebP => "image/webp",
+        }
     }
 }
 

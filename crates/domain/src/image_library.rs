@@ -1,5 +1,8 @@
 //! What is added to the image library, and which images a list shows (contract, section 5).
 
+use std::path::PathBuf;
+
+use crate::field_error::FieldError;
 use crate::image::{FileSize, Image, ImageName, MediaPath};
 use crate::list::{Ordering, Page, SortKey};
 use crate::search::Search;
@@ -71,4 +74,24 @@ pub struct ImagePage {
     pub count: u64,
     /// Those of the page, in order.
     pub images: Vec<Image>,
+}
+
+/// A file that came in, on the local disk.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct UploadedFile {
+    /// Where it lies until the request is answered.
+    pub place: PathBuf,
+    /// Its length.
+    pub size: FileSize,
+    /// What the client calls it.
+    pub file_name: String,
+}
+
+/// An image as a request asks for it, not yet judged.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ImageDraft {
+    /// The file, or what is wrong with what was sent in its place.
+    pub file: Result<UploadedFile, FieldError>,
+    /// The name, if one was given.
+    pub name: Option<String>,
 }

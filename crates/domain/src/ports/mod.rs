@@ -10,6 +10,7 @@ mod media_store;
 mod probe;
 mod random_source;
 mod staff_repository;
+mod thumbnailer;
 mod token_repository;
 
 pub use access_control::*;
@@ -21,6 +22,7 @@ pub use media_store::*;
 pub use probe::*;
 pub use random_source::*;
 pub use staff_repository::*;
+pub use thumbnailer::*;
 pub use token_repository::*;
 
 /// Why a port could not do what it was asked. What it says is for logs, never for clients.

@@ -27,7 +27,7 @@ pub mod fixtures;
 
 pub use crate::ports::{
     MockAccessControl, MockClock, MockDemoRepository, MockEmployerRepository, MockImageRepository,
-    MockMediaStore, MockProbe, MockRandomSource, MockStaffRepository, MockTokenRepository,
+    MockMediaStore, MockProbe, MockRandomSource, MockStaffRepository, MockThumbnailer, MockTokenRepository,
 };
 
 use chrono::{DateTime, Utc};
