@@ -64,17 +64,17 @@ impl<E: Engine> Clone for Database<E> {
     }
 }
 
-/// As many threads as connections. They are tokio's blocking pool, of a runtime that drives nothing else.
-struct Threads(Option<Runtime>);
+/// A fixed number of threads. They are tokio's blocking pool, of a runtime that drives nothing else.
+pub(crate) struct Threads(Option<Runtime>);
 
 impl Threads {
     /// A runtime without I/O and timers takes nothing of the system, so that it can't fail to be made;
     /// without one, every job would be refused.
-    fn new(number: usize) -> Self {
+    pub(crate) fn new(number: usize) -> Self {
         Self(Builder::new_current_thread().max_blocking_threads(number).build().ok())
     }
 
-    fn run(&self, job: impl FnOnce() + Send + 'static) {
+    pub(crate) fn run(&self, job: impl FnOnce() + Send + 'static) {
         if let Some(runtime) = &self.0 {
             runtime.spawn_blocking(job);
         }

@@ -1,5 +1,5 @@
 //! The adapters behind the ports of `portfolio-domain`: PostgreSQL, SQLite, the system's clock and
-//! randomness, the media's folder or bucket. Nothing here knows HTTP.
+//! randomness, the media's folder or bucket, thumbnails. Nothing here knows HTTP.
 //!
 //! The two databases share what is the same for both ([`blocking`], [`rows`](crate), migrations) and
 //! no SQL: each uses what its engine is good at.
@@ -11,6 +11,7 @@ pub mod migrations;
 pub mod postgres;
 pub mod sqlite;
 pub mod system;
+pub mod thumbnails;
 
 mod rows;
 mod usage_notes;

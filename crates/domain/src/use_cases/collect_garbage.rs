@@ -120,7 +120,7 @@ mod tests {
         let entry = |n: i64| MediaEntry {
             path: MediaPath(n.to_string()),
             size: FileSize(2),
-            modified: fixtures::now() - CollectGarbage::AGE - TimeDelta::seconds(if n < 900 { 1 } else { 0 }),
+            modified: fixtures::now() - CollectGarbage::AGE - TimeDelta::seconds(i64::from(n < 900)),
         };
         let deleted = Arc::new(Mutex::new(Vec::new()));
         let (mut media, log) = (MockMediaStore::new(), deleted.clone());

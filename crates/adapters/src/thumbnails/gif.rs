@@ -1,0 +1,140 @@
+//! GIF: its first frame.
+
+use std::num::NonZeroU64;
+
+use gif::{ColorOutput, DecodeOptions, MemoryLimit};
+use portfolio_domain::image::{ImageFormat, MAX_DECODED};
+use portfolio_domain::ports::RenderError;
+
+use super::header::{Bytes, Header, Mode};
+use super::orientation::Orientation;
+use super::picture::{Layout, Picture, Rows, Size};
+
+/// Walks through the blocks until the file ends, skipping the data of every frame.
+pub(super) fn header(file: &[u8]) -> Option<Header> {
+    let mut bytes = Bytes(file.get(6..)?);
+    let mut size = (u16::from_le_bytes(bytes.array()?), u16::from_le_bytes(bytes.array()?));
+    let [flags, _background, _aspect] = bytes.array()?;
+    let global = palette(&mut bytes, flags)?;
+    let mut transparent = false;
+    let mut first_frame = None;
+    loop {
+        match bytes.byte()? {
+            b';' => break,
+            b'!' => {
+                let kind = bytes.byte()?;
+                let blocks = bytes;
+                skip_blocks(&mut bytes)?;
+                if kind == 0xf9 && first_frame.is_none() {
+                    transparent = matches!(blocks.0, [4, flags, ..] if flags & 1 != 0);
+                }
+            }
+            b',' => {
+                let mut number = || Some(u16::from_le_bytes(bytes.array()?));
+                let (left, top, width, height) = (number()?, number()?, number()?, number()?);
+                let flags = bytes.byte()?;
+                let local = palette(&mut bytes, flags)?;
+                let _code_size = bytes.byte()?;
+                skip_blocks(&mut bytes)?;
+                if first_frame.is_none() {
+                    if width == 0 || height == 0 {
+                        return None;
+                    }
+                    size = (size.0.max(left.checked_add(width)?), size.1.max(top.checked_add(height)?));
+                    first_frame = Some(if local.is_empty() { global } else { local });
+                }
+            }
+            // Filling between blocks, as Pillow skips it.
+            0 => {}
+            _ => return None,
+        }
+    }
+    Some(Header {
+        format: ImageFormat::Gif,
+        size: (size.0.into(), size.1.into()),
+        mode: if is_grey_ramp(first_frame?) { Mode::Grey } else { Mode::Palette },
+        orientation: Orientation::default(),
+        transparent,
+        // The colours' numbers of the whole frame: they may come interlaced.
+        working_memory: u64::from(size.0) * u64::from(size.1),
+    })
+}
+
+/// The palette that follows: nothing, unless `flags` say that one does. `None` when it is cut short.
+fn palette<'a>(bytes: &mut Bytes<'a>, flags: u8) -> Option<&'a [u8]> {
+    bytes.take(if flags & 0x80 == 0 { 0 } else { 3 << ((flags & 7) + 1) })
+}
+
+fn skip_blocks(bytes: &mut Bytes<'_>) -> Option<()> {
+    loop {
+        match bytes.byte()? {
+            0 => return Some(()),
+            length => bytes.take(length.into())?,
+        };
+    }
+}
+
+/// Whether every colour is the grey of its own number.
+fn is_grey_ramp(palette: &[u8]) -> bool {
+    palette
+        .as_chunks::<3>()
+        .0
+        .iter()
+        .enumerate()
+        .all(|(number, color)| color.iter().all(|value| usize::from(*value) == number))
+}
+
+/// Decodes the first frame of `file`, of which `target` is wanted.
+pub(super) fn decode(file: &[u8], header: &Header, target: Size) -> Result<Picture, RenderError> {
+    let mut options = DecodeOptions::new();
+    options.set_color_output(ColorOutput::Indexed);
+    options.allow_unknown_blocks(true);
+    options.set_memory_limit(NonZeroU64::new(MAX_DECODED).map_or(MemoryLimit::Unlimited, MemoryLimit::Bytes));
+    let not_an_image = |_| RenderError::NotAnImage;
+    let mut decoder = options.read_info(file).map_err(not_an_image)?;
+    let frame = decoder.next_frame_info().map_err(not_an_image)?.ok_or(RenderError::NotAnImage)?;
+    let (left, top) = (usize::from(frame.left), usize::from(frame.top));
+    let (frame_width, frame_height) = (usize::from(frame.width), usize::from(frame.height));
+    let transparent = frame.transparent;
+    let mut numbers = vec![0; frame_width * frame_height];
+    decoder.read_into_buffer(&mut numbers).map_err(not_an_image)?;
+
+    let mut colors = [[0, 0, 0, 255]; 256];
+    let palette = decoder.palette().map_err(not_an_image)?;
+    for (color, [red, green, blue]) in colors.iter_mut().zip(palette.as_chunks().0) {
+        *color = [*red, *green, *blue, 255];
+    }
+    if let Some(number) = transparent {
+        colors[usize::from(number)] = [0; 4];
+    }
+    let layout = match (header.transparent, header.mode) {
+        (true, _) => Layout::Rgba,
+        (false, Mode::Grey) => Layout::Grey,
+        (false, _) => Layout::Rgb,
+    };
+    // What the first frame leaves of the screen.
+    let rest = colors[usize::from(transparent.unwrap_or(0))];
+    let (width, height) = (header.size.0 as usize, header.size.1 as usize);
+    let frame_rows = numbers.chunks_exact(frame_width);
+    let mut rows = Rows::new(header.size, layout, target);
+    let mut row = rest[..layout.channels()].repeat(width);
+    let blank = row.clone();
+    (0..top).for_each(|_| rows.push(&blank));
+    for numbers in frame_rows {
+        let place = &mut row[left * layout.channels()..];
+        match layout {
+            Layout::Rgba => paint::<4>(place, numbers, &colors),
+            Layout::Rgb => paint::<3>(place, numbers, &colors),
+            _ => place[..frame_width].copy_from_slice(numbers),
+        }
+        rows.push(&row);
+    }
+    (top + frame_height..height).for_each(|_| rows.push(&blank));
+    rows.finish()
+}
+
+fn paint<const CHANNELS: usize>(place: &mut [u8], numbers: &[u8], colors: &[[u8; 4]; 256]) {
+    for (pixel, number) in place.as_chunks_mut::<CHANNELS>().0.iter_mut().zip(numbers) {
+        pixel.copy_from_slice(&colors[usize::from(*number)][..CHANNELS]);
+    }
+}

@@ -1,0 +1,155 @@
+//! Thumbnails: what an uploaded file is, and smaller copies of it.
+//!
+//! Files come from outside, so nothing here trusts them: a file's header is read and its structure walked
+//! before a decoder sees it (`header`), decoders give their rows to what keeps no more of them than is
+//! wanted (`picture`), and all of it runs on a few threads of its own, which share a budget of memory.
+//!
+//! The codecs are used directly, not through the crate `image`: that hides what is needed here (a palette,
+//! sixteen bits made eight row by row, CMYK, a JPEG or WebP made smaller while it is decoded), reads
+//! compressed text chunks, and takes files that were cut short.
+
+mod budget;
+mod encode;
+mod gif;
+mod header;
+mod jpeg;
+mod orientation;
+mod picture;
+mod png;
+mod webp;
+
+use std::fs::File;
+use std::io::Read;
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::thread::available_parallelism;
+
+use async_trait::async_trait;
+use fast_image_resize::Resizer;
+use portfolio_domain::image::{ImageFormat, MAX_FILE_SIZE, THUMBNAIL_BOXES};
+use portfolio_domain::ports::{PortError, RenderError, RenderedThumbnail, Rendering, Thumbnailer};
+use tokio::sync::{Semaphore, oneshot};
+
+use self::budget::Budget;
+use self::header::Header;
+use self::picture::{fit, internal, reduction};
+use crate::blocking::Threads;
+
+/// How many files may wait beside those that are being rendered.
+const QUEUE: usize = 16;
+/// No more threads than that, however many cores there are: uploads are rare, and must leave room for every
+/// other request.
+const MAX_THREADS: usize = 4;
+/// What all threads together may use, in bytes. The largest image that is taken needs 285 MB.
+const MEMORY: u64 = 288 * 1024 * 1024;
+
+/// Renders on threads of its own, so that uploads never starve what waits for a database.
+pub struct PooledThumbnailer {
+    threads: Threads,
+    places: Arc<Semaphore>,
+    budget: Arc<Budget>,
+}
+
+impl PooledThumbnailer {
+    /// As many threads as half the cores, at least one and at most four.
+    #[must_use]
+    pub fn new() -> Self {
+        let cores = available_parallelism().map_or(1, std::num::NonZero::get);
+        Self::with_threads((cores / 2).clamp(1, MAX_THREADS))
+    }
+
+    /// So many `threads`.
+    #[must_use]
+    pub fn with_threads(threads: usize) -> Self {
+        Self {
+            threads: Threads::new(threads),
+            places: Arc::new(Semaphore::new(threads + QUEUE)),
+            budget: Arc::new(Budget::new(MEMORY)),
+        }
+    }
+}
+
+impl Default for PooledThumbnailer {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
+#[async_trait]
+impl Thumbnailer for PooledThumbnailer {
+    async fn render(&self, original: &Path) -> Result<Rendering, RenderError> {
+        let place = self.places.clone().try_acquire_owned().map_err(|_| RenderError::Busy)?;
+        let (answer, asked) = oneshot::channel();
+        let (budget, original) = (self.budget.clone(), PathBuf::from(original));
+        self.threads.run(move || {
+            let rendered =
+                if answer.is_closed() { Err(RenderError::Busy) } else { render_file(&original, &budget) };
+            drop(place);
+            // Nobody may be waiting any more.
+            let _ = answer.send(rendered);
+        });
+        asked.await.map_err(internal)?
+    }
+}
+
+fn render_file(original: &Path, budget: &Budget) -> Result<Rendering, RenderError> {
+    let file = read(original)?;
+    // A decoder that panics does so because of what it was given.
+    catch_unwind(AssertUnwindSafe(|| render(file, budget))).unwrap_or_else(|_| {
+        tracing::warn!(file = %original.display(), "a decoder panicked");
+        Err(RenderError::NotAnImage)
+    })
+}
+
+fn read(path: &Path) -> Result<Vec<u8>, RenderError> {
+    let unavailable = |error| PortError::Unavailable(format!("{}: {error}", path.display()));
+    let limit = MAX_FILE_SIZE.0;
+    let mut bytes = Vec::new();
+    File::open(path).and_then(|file| file.take(limit + 1).read_to_end(&mut bytes)).map_err(unavailable)?;
+    if bytes.len() as u64 > limit { Err(RenderError::TooLarge) } else { Ok(bytes) }
+}
+
+/// Renders `file` on this thread.
+fn render(file: Vec<u8>, budget: &Budget) -> Result<Rendering, RenderError> {
+    let header = Header::read(&file)?;
+    let orientation = header.orientation;
+    let seen = orientation.seen(header.size);
+    let [.., largest] = THUMBNAIL_BOXES;
+    let largest = orientation.seen(fit(seen, largest));
+
+    let _share = budget.take(memory(&header, largest, file.len()));
+    let mut picture = match header.format {
+        ImageFormat::Jpeg => jpeg::decode(&file, &header, largest),
+        ImageFormat::Png => png::decode(&file, &header, largest),
+        ImageFormat::Gif => gif::decode(&file, &header, largest),
+        ImageFormat::WebP => webp::decode(&file, &header, largest),
+    }?;
+    drop(file);
+    let mut resizer = Resizer::new();
+    if !picture.is(largest) {
+        picture = picture.resized(largest, &mut resizer)?;
+    }
+    picture = picture.turned(orientation);
+
+    let mut thumbnails = Vec::with_capacity(THUMBNAIL_BOXES.len());
+    // Each is made of the next larger one.
+    for box_side in THUMBNAIL_BOXES.into_iter().rev() {
+        let size = fit(seen, box_side);
+        if !picture.is(size) {
+            picture = picture.resized(size, &mut resizer)?;
+        }
+        let (format, bytes) = encode::encode(&picture)?;
+        thumbnails.push(RenderedThumbnail { box_side, format, bytes });
+    }
+    thumbnails.reverse();
+    let (width, height) = seen;
+    Ok(Rendering { format: header.format, width, height, mode: header.mode.name().to_owned(), thumbnails })
+}
+
+/// What rendering uses at most, in bytes.
+fn memory(header: &Header, target: picture::Size, file: usize) -> u64 {
+    let (x, y) = reduction(header.size, target);
+    let kept = u64::from(header.size.0.div_ceil(x)) * u64::from(header.size.1.div_ceil(y)) * 4;
+    header.working_memory + kept + file as u64
+}

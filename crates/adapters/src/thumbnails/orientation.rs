@@ -1,0 +1,105 @@
+//! How a camera was held, as EXIF tells it.
+
+use exif::{In, Reader, Tag};
+
+use super::picture::Size;
+
+/// EXIF's orientation: what has to be done to the stored pixels before they are shown.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub(super) struct Orientation {
+    /// Rows become columns; done first.
+    transposed: bool,
+    /// Left becomes right.
+    mirrored: bool,
+    /// Top becomes bottom.
+    flipped: bool,
+}
+
+impl Orientation {
+    /// Reads it from `exif`, a TIFF structure. Where it says nothing that makes sense, nothing is to be done.
+    pub(super) fn read(exif: &[u8]) -> Self {
+        let attributes = Reader::new()
+            .continue_on_error(true)
+            .read_raw(exif.to_vec())
+            .or_else(|error| error.distill_partial_result(|_| ()));
+        let number = attributes
+            .ok()
+            .and_then(|attributes| attributes.get_field(Tag::Orientation, In::PRIMARY)?.value.get_uint(0));
+        Self::from_number(number.unwrap_or(1))
+    }
+
+    fn from_number(number: u32) -> Self {
+        let (transposed, mirrored, flipped) = match number {
+            2 => (false, true, false),
+            3 => (false, true, true),
+            4 => (false, false, true),
+            5 => (true, false, false),
+            6 => (true, true, false),
+            7 => (true, true, true),
+            8 => (true, false, true),
+            _ => (false, false, false),
+        };
+        Self { transposed, mirrored, flipped }
+    }
+
+    /// The size as seen of an image that is stored with `size`, and the other way round.
+    pub(super) fn seen(self, (width, height): Size) -> Size {
+        if self.transposed { (height, width) } else { (width, height) }
+    }
+
+    /// Moves the pixels of an image of `size` to where they are seen.
+    pub(super) fn apply<const CHANNELS: usize>(self, size: Size, pixels: Vec<u8>) -> Vec<u8> {
+        if self == Self::default() {
+            return pixels;
+        }
+        let stored = pixels.as_chunks::<CHANNELS>().0;
+        let stored_width = size.0 as usize;
+        let (width, height) = self.seen(size);
+        let mut seen = Vec::with_capacity(pixels.len());
+        for y in 0..height as usize {
+            let y = if self.flipped { height as usize - 1 - y } else { y };
+            for x in 0..width as usize {
+                let x = if self.mirrored { width as usize - 1 - x } else { x };
+                let (column, row) = if self.transposed { (y, x) } else { (x, y) };
+                seen.extend_from_slice(&stored[row * stored_width + column]);
+            }
+        }
+        seen
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use rstest::rstest;
+
+    use super::*;
+
+    #[rstest]
+    // The stored image is  1 2 3
+    //                      4 5 6
+    #[case(0, (3, 2), [1, 2, 3, 4, 5, 6])]
+    #[case(1, (3, 2), [1, 2, 3, 4, 5, 6])]
+    #[case(2, (3, 2), [3, 2, 1, 6, 5, 4])]
+    #[case(3, (3, 2), [6, 5, 4, 3, 2, 1])]
+    #[case(4, (3, 2), [4, 5, 6, 1, 2, 3])]
+    #[case(5, (2, 3), [1, 4, 2, 5, 3, 6])]
+    #[case(6, (2, 3), [4, 1, 5, 2, 6, 3])]
+    #[case(7, (2, 3), [6, 3, 5, 2, 4, 1])]
+    #[case(8, (2, 3), [3, 6, 2, 5, 1, 4])]
+    #[case(9, (3, 2), [1, 2, 3, 4, 5, 6])]
+    fn an_image_is_turned_as_exif_says(#[case] number: u32, #[case] size: Size, #[case] seen: [u8; 6]) {
+        let orientation = Orientation::from_number(number);
+        assert_eq!(orientation.seen((3, 2)), size);
+        assert_eq!(orientation.apply::<1>((3, 2), vec![1, 2, 3, 4, 5, 6]), seen);
+    }
+
+    #[rstest]
+    #[case(b"II*\0\x08\0\0\0\x01\0\x12\x01\x03\0\x01\0\0\0\x06\0\0\0\0\0\0\0", 6)]
+    #[case(b"MM\0*\0\0\0\x08\0\x01\x01\x12\0\x03\0\0\0\x01\0\x08\0\0\0\0\0\0", 8)]
+    #[case(b"II*\0\x08\0\0\0\xff\xff\x12\x01\x03\0\x01\0\0\0\x06\0\0\0", 6)]
+    #[case(b"II*\0\xff\xff\xff\xff", 1)]
+    #[case(b"", 1)]
+    fn it_is_read_as_far_as_it_makes_sense(#[case] exif: &[u8], #[case] number: u32) {
+        assert_eq!(Orientation::read(exif), Orientation::from_number(number));
+    }
+}
