@@ -69,12 +69,26 @@ fn check_media_type(
     if !taken {
         return Err(ApiError::UnsupportedMediaType { sent, accept_patch });
     }
+    check_encoding(request)
+}
+
+/// Refuses a body that is encoded.
+///
+/// # Errors
+///
+/// [`ApiError::UnsupportedContentEncoding`].
+pub(crate) fn check_encoding(request: &HttpRequest) -> Result<(), ApiError> {
     match header_text(request, &header::CONTENT_ENCODING) {
         Some(codings) if !codings.split(',').map(str::trim).all(is_identity) => {
             Err(ApiError::UnsupportedContentEncoding(codings))
         }
         _ => Ok(()),
     }
+}
+
+/// How long the body is to be, in bytes, as far as its head tells.
+pub(crate) fn content_length(request: &HttpRequest) -> Option<u64> {
+    request.headers().get(header::CONTENT_LENGTH).and_then(|value| value.to_str().ok()?.parse().ok())
 }
 
 /// Whether `media_type` is one of `accepted`, in UTF-8 (which Python's own `requests` calls `utf8` at times).
@@ -94,14 +108,12 @@ fn is_identity(coding: &str) -> bool {
 
 /// A header as it was sent. A byte that is no ASCII counts as ISO 8859-1, so that every value can be
 /// shown.
-fn header_text(request: &HttpRequest, name: &HeaderName) -> Option<String> {
+pub(crate) fn header_text(request: &HttpRequest, name: &HeaderName) -> Option<String> {
     field(request, name).map(|value| value.into_iter().map(char::from).collect())
 }
 
 async fn read(request: &HttpRequest, mut payload: Payload) -> Result<Bytes, ApiError> {
-    let announced =
-        request.headers().get(header::CONTENT_LENGTH).and_then(|value| value.to_str().ok()?.parse().ok());
-    if announced.is_some_and(|length: u64| length > MAX_BYTES as u64) {
+    if content_length(request).is_some_and(|length| length > MAX_BYTES as u64) {
         return Err(ApiError::BodyTooLarge);
     }
     let whole = async {
@@ -212,7 +224,18 @@ pub fn employer_draft(body: &[u8]) -> Result<EmployerDraft, ApiError> {
     })
 }
 
-/// The members of an employer as they were written. Unknown and read-only members are ignored; of a
+/// Reads the name of an image from a body that [`read_patch`] let through.
+///
+/// # Errors
+///
+/// None that such a body can cause.
+pub fn image_name(body: &[u8]) -> Result<Draft<String>, ApiError> {
+    let mut json = serde_json::Deserializer::from_slice(body);
+    let members = json.deserialize_map(MembersVisitor).map_err(ApiError::Json)?;
+    Ok(members.name.map_or(Ok(Patch::Keep), text))
+}
+
+/// The members of an employer, or an image, as they were written. Unknown and read-only members are ignored; of a
 /// repeated member the last counts.
 #[derive(Default)]
 struct Members<'a> {

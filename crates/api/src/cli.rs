@@ -5,7 +5,7 @@ use std::process::ExitCode;
 use anyhow::anyhow;
 use clap::{Parser, Subcommand};
 
-use crate::commands::{demo, healthcheck, migrate, openapi, staff, token};
+use crate::commands::{demo, healthcheck, images, migrate, openapi, staff, token};
 use crate::config::{AddressFlags, ServeConfig, ServeFlags};
 use crate::{logging, server};
 
@@ -71,6 +71,9 @@ enum Command {
     /// a user who may do everything. Running it again is harmless, and prints another key. In a database
     /// that holds users or rows and was not made by it, it changes nothing and ends with status 1.
     Demo(AddressFlags),
+    /// Look after the image library
+    #[command(subcommand)]
+    Images(images::Command),
     /// Print the OpenAPI document
     Openapi(AddressFlags),
     /// Ask the running service whether it is ready; for containers
@@ -108,6 +111,7 @@ fn execute(command: Command) -> anyhow::Result<ExitCode> {
             Command::Staff(command) => staff::run(command).await,
             Command::Token(command) => token::run(command).await,
             Command::Demo(flags) => demo::run(&flags).await,
+            Command::Images(command) => images::run(command).await,
             Command::Openapi(flags) => openapi::run(&flags),
             Command::Healthcheck(flags) => healthcheck::run(&flags),
         }

@@ -15,9 +15,10 @@ use portfolio_adapters::sqlite::{
     SqliteStaffRepository, SqliteTokenRepository,
 };
 use portfolio_adapters::system::{SystemClock, SystemRandom};
+use portfolio_adapters::thumbnails::PooledThumbnailer;
 use portfolio_domain::ports::{
     AccessControl, Clock, DemoRepository, EmployerRepository, ImageRepository, MediaStore, Probe,
-    RandomSource, StaffRepository, TokenRepository,
+    RandomSource, StaffRepository, Thumbnailer, TokenRepository,
 };
 
 use crate::config::MediaStoreUrl;
@@ -129,6 +130,12 @@ pub fn open_media_store(url: &MediaStoreUrl) -> anyhow::Result<Arc<dyn MediaStor
             Ok(Arc::new(store))
         }
     }
+}
+
+/// What makes thumbnails.
+#[must_use]
+pub fn thumbnailer() -> Arc<dyn Thumbnailer> {
+    Arc::new(PooledThumbnailer::new())
 }
 
 /// The clock.

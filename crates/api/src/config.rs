@@ -26,10 +26,8 @@ pub struct ServeFlags {
     /// Connections to the database: 1 to 100; 8 for PostgreSQL, 4 readers for SQLite unless given
     #[arg(long, env = "DATABASE_POOL_SIZE", value_name = "N")]
     database_pool_size: Option<String>,
-    /// Where the files of images lie, as `file:PATH` or `s3://BUCKET/PREFIX`; whose bucket and on which
-    /// server, the usual AWS variables say
-    #[arg(long, env = "MEDIA_STORE", value_name = "URL", default_value = "file:data/media")]
-    media_store: String,
+    #[command(flatten)]
+    media: MediaFlags,
     /// How long an idle connection is kept, as 15s; behind a proxy, more than the proxy's own idle time
     #[arg(long, env = "KEEP_ALIVE", value_name = "TIME", default_value = "15s")]
     keep_alive: String,
@@ -58,6 +56,26 @@ pub struct AddressFlags {
     /// when listening on every address
     #[arg(long, env = "PUBLIC_URL", value_name = "URL")]
     public_url: Option<String>,
+}
+
+/// Where the files of images lie.
+#[derive(Debug, Args)]
+pub struct MediaFlags {
+    /// Where the files of images lie, as `file:PATH` or `s3://BUCKET/PREFIX`; whose bucket and on which
+    /// server, the usual AWS variables say
+    #[arg(long, env = "MEDIA_STORE", value_name = "URL", default_value = "file:data/media")]
+    media_store: String,
+}
+
+impl MediaFlags {
+    /// Judges what was given.
+    ///
+    /// # Errors
+    ///
+    /// The first value that is wrong, by its variable.
+    pub fn judge(&self) -> anyhow::Result<MediaStoreUrl> {
+        MediaStoreUrl::judge(&self.media_store)
+    }
 }
 
 const DEFAULT_BIND: &str = "127.0.0.1:8000";
@@ -89,20 +107,14 @@ impl ServeConfig {
     ///
     /// The first value that is wrong, by its variable.
     pub fn judge(flags: ServeFlags) -> anyhow::Result<Self> {
-        let ServeFlags {
-            address,
-            database_pool_size,
-            media_store,
-            keep_alive,
-            cors_allowed_origins,
-            no_migrate,
-        } = flags;
+        let ServeFlags { address, database_pool_size, media, keep_alive, cors_allowed_origins, no_migrate } =
+            flags;
         Ok(Self {
             bind: address.bind(),
             public_url: address.public_url()?,
             database: database()?,
             pool_size: given(database_pool_size).map(|text| pool_size(&text)).transpose()?,
-            media_store: MediaStoreUrl::judge(&media_store)?,
+            media_store: media.judge()?,
             keep_alive: keep_alive_of(&keep_alive)?,
             allowed_origins: AllowedOrigins::parse(&cors_allowed_origins).ok_or_else(|| {
                 anyhow!(

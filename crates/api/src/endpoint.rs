@@ -31,6 +31,13 @@ impl Endpoint {
         }
     }
 
+    /// Nothing yet, at every path below one: `path` ends with the name of what varies, slashes and all.
+    #[must_use]
+    pub fn below(path: &str) -> Self {
+        let pattern = path.replace('}', ":.*}");
+        Self { resource: web::resource(pattern), ..Self::at(path) }
+    }
+
     /// Its path, with a name in braces for every part that varies.
     #[must_use]
     pub fn path(&self) -> &str {

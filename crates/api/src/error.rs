@@ -6,7 +6,7 @@ use actix_web::{HttpResponse, HttpResponseBuilder, ResponseError};
 use portfolio_domain::access::AccessError;
 use portfolio_domain::field_error::{Field, FieldError, FieldErrors, ValueKind};
 use portfolio_domain::ports::PortError;
-use portfolio_domain::use_cases::EmployerError;
+use portfolio_domain::use_cases::{EmployerError, ImageError};
 use serde::{Serialize, Serializer};
 use serde_json::json;
 
@@ -115,6 +115,21 @@ pub enum ApiError {
     /// The use case refused.
     #[error(transparent)]
     Employer(#[from] EmployerError),
+    /// The use case about images refused.
+    #[error(transparent)]
+    Image(#[from] ImageError),
+    /// The form can't be read.
+    #[error("form: {0}")]
+    Form(String),
+    /// The file is none that the client named.
+    #[error("precondition failed")]
+    PreconditionFailed,
+    /// Nothing of the file is in the range that was asked for.
+    #[error("no such range in {size} bytes")]
+    NoSuchRange {
+        /// How long the file is.
+        size: u64,
+    },
     /// The method is none of those that the path knows.
     #[error("method {method} not allowed")]
     MethodNotAllowed {
@@ -155,6 +170,15 @@ impl ApiError {
                 EmployerError::Invalid(_) => StatusCode::BAD_REQUEST,
                 EmployerError::Port(error) => port_status(error),
             },
+            Self::Image(error) => match error {
+                ImageError::NotFound => StatusCode::NOT_FOUND,
+                ImageError::InUse(_) => StatusCode::CONFLICT,
+                ImageError::Invalid(_) => StatusCode::BAD_REQUEST,
+                ImageError::Port(error) => port_status(error),
+            },
+            Self::Form(_) => StatusCode::BAD_REQUEST,
+            Self::PreconditionFailed => StatusCode::PRECONDITION_FAILED,
+            Self::NoSuchRange { .. } => StatusCode::RANGE_NOT_SATISFIABLE,
             Self::MethodNotAllowed { .. } => StatusCode::METHOD_NOT_ALLOWED,
             Self::Unavailable(_) => StatusCode::SERVICE_UNAVAILABLE,
         }
@@ -208,6 +232,18 @@ impl ApiError {
                 EmployerError::Invalid(errors) => serde_json::to_string(&Fields(errors)).unwrap_or_default(),
                 EmployerError::Port(error) => port_body(error),
             },
+            Self::Image(error) => match error {
+                ImageError::NotFound => detail("Not found."),
+                ImageError::InUse(employers) => {
+                    let ids: Vec<i64> = employers.iter().map(|id| id.0).collect();
+                    json!({ "detail": "The image is in use.", "employers": ids }).to_string()
+                }
+                ImageError::Invalid(errors) => serde_json::to_string(&Fields(errors)).unwrap_or_default(),
+                ImageError::Port(error) => port_body(error),
+            },
+            Self::Form(why) => detail(format!("Multipart form parse error - {why}")),
+            Self::PreconditionFailed => detail("Precondition failed."),
+            Self::NoSuchRange { .. } => detail("Requested range not satisfiable."),
             Self::MethodNotAllowed { method, .. } => detail(format!("Method \"{method}\" not allowed.")),
             Self::Unavailable(_) => detail(UNAVAILABLE),
         }
@@ -239,6 +275,9 @@ impl ApiError {
             // RFC 9110, section 12.5.3.
             Self::UnsupportedContentEncoding(_) => {
                 answer.insert_header((header::ACCEPT_ENCODING, "identity"));
+            }
+            Self::NoSuchRange { size } => {
+                answer.insert_header((header::CONTENT_RANGE, format!("bytes */{size}")));
             }
             Self::BodyTimeout => {
                 answer.force_close();
@@ -303,6 +342,7 @@ impl Serialize for Fields<'_> {
                 Field::Name => "name",
                 Field::Image => "image",
                 Field::Description => "description",
+                Field::File => "f",
             };
             (name, errors.map(field_text).collect::<Vec<_>>())
         }))
@@ -355,6 +395,17 @@ fn field_text(error: &FieldError) -> String {
                 ValueKind::Object => "dict",
             };
             format!("Incorrect type. Expected pk value, received {kind}.")
+        }
+        FieldError::NoFile => "No file was submitted.".into(),
+        FieldError::NotAFile => {
+            "The submitted data was not a file. Check the encoding type on the form.".into()
+        }
+        FieldError::EmptyFile => "The submitted file is empty.".into(),
+        FieldError::NotAnImage => "Upload a valid image. The file you uploaded was either not an image or a \
+             corrupted image."
+            .into(),
+        FieldError::ImageTooLarge { max } => {
+            format!("The image is too large: at most {max} pixels a side.")
         }
         FieldError::UnknownImage { id } => format!("Invalid pk \"{id}\" - object does not exist."),
     }

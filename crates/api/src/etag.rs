@@ -32,19 +32,13 @@ impl ETags {
     /// Whether the value of `If-Match` holds for an employer that was read.
     #[must_use]
     pub fn matches(&self, value: &[u8], employer: &Employer) -> bool {
-        value.trim_ascii() == b"*" || self.names(value, employer, |tag| !tag.weak)
+        matches(value, &self.tag(employer))
     }
 
     /// Whether the value of `If-None-Match` holds for an employer that was read.
     #[must_use]
     pub fn matches_none(&self, value: &[u8], employer: &Employer) -> bool {
-        value.trim_ascii() != b"*" && !self.names(value, employer, |_| true)
-    }
-
-    fn names(&self, value: &[u8], employer: &Employer, counts: impl Fn(&Tag<'_>) -> bool) -> bool {
-        let own = self.tag(employer);
-        let own = own.trim_matches('"').as_bytes();
-        tags(value).unwrap_or_default().iter().any(|tag| tag.opaque == own && counts(tag))
+        !matches_weakly(value, &self.tag(employer))
     }
 
     /// What the value of `If-Match` demands. It is compared strongly: a weak tag never matches. A
@@ -81,6 +75,25 @@ impl ETags {
         decimal(image)?;
         decimal(version)?.parse().ok().map(Version)
     }
+}
+
+/// Whether the value of `If-Match` names `own`, a strong tag of something that is there, or anything at all. It is
+/// compared strongly.
+#[must_use]
+pub fn matches(value: &[u8], own: &str) -> bool {
+    names(value, own, |tag| !tag.weak)
+}
+
+/// Whether the value of `If-None-Match` names `own`, or anything at all. It is compared weakly.
+#[must_use]
+pub fn matches_weakly(value: &[u8], own: &str) -> bool {
+    names(value, own, |_| true)
+}
+
+fn names(value: &[u8], own: &str, counts: impl Fn(&Tag<'_>) -> bool) -> bool {
+    let own = own.trim_matches('"').as_bytes();
+    value.trim_ascii() == b"*"
+        || tags(value).unwrap_or_default().iter().any(|tag| tag.opaque == own && counts(tag))
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

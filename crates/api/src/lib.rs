@@ -24,3 +24,4 @@ pub mod representation;
 pub mod routes;
 pub mod server;
 pub mod service;
+pub mod upload;

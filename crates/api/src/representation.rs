@@ -1,11 +1,15 @@
-//! How an employer is written: the documented example, byte for byte (contract, section 1).
+//! How employers and images are written: the documented example, byte for byte (contract, section 1).
+
+use std::borrow::Cow;
 
 use actix_web::HttpResponse;
 use actix_web::http::header;
 use chrono::{DateTime, SecondsFormat, Utc};
+use percent_encoding::{AsciiSet, CONTROLS, utf8_percent_encode};
 use portfolio_domain::employer::{Description, Employer};
 use portfolio_domain::employer_list::EmployerPage;
 use portfolio_domain::image::{Image, MediaPath, Thumbnail};
+use portfolio_domain::image_library::ImagePage;
 use portfolio_domain::list::Page;
 use serde::Serialize;
 use utoipa::ToSchema;
@@ -66,15 +70,52 @@ impl Representation {
         page: Page,
         found: &EmployerPage,
     ) -> HttpResponse {
-        let Page { limit, offset } = page;
-        let link = |offset: u64| format!("{}{path}?{}", self.public_url, parameters.for_page(limit, offset));
-        let next = offset.saturating_add(u64::from(limit));
+        let (previous, next) = self.links(path, parameters, page, found.count);
         HttpResponse::Ok().json(EmployersJson {
             count: found.count,
-            next: (next < found.count).then(|| link(next)),
-            previous: (offset > 0).then(|| link(offset.saturating_sub(u64::from(limit)))),
+            next,
+            previous,
             results: found.employers.iter().map(|employer| self.employer_json(employer)).collect(),
         })
+    }
+
+    /// 200 with an image.
+    #[must_use]
+    pub fn image(&self, image: &Image) -> HttpResponse {
+        HttpResponse::Ok().json(self.image_json(image))
+    }
+
+    /// 201 with an image that was added, and its address.
+    #[must_use]
+    pub fn added(&self, image: &Image) -> HttpResponse {
+        let address = format!("{}/api/images/{}", self.public_url, image.id);
+        HttpResponse::Created().insert_header((header::LOCATION, address)).json(self.image_json(image))
+    }
+
+    /// 200 with a page of images that was asked for at `path` with these parameters.
+    #[must_use]
+    pub fn images(&self, path: &str, parameters: &Parameters, page: Page, found: &ImagePage) -> HttpResponse {
+        let (previous, next) = self.links(path, parameters, page, found.count);
+        HttpResponse::Ok().json(ImagesJson {
+            count: found.count,
+            next,
+            previous,
+            results: found.images.iter().map(|image| self.image_json(image)).collect(),
+        })
+    }
+
+    /// The addresses of the pages before and after one.
+    fn links(
+        &self,
+        path: &str,
+        parameters: &Parameters,
+        Page { limit, offset }: Page,
+        count: u64,
+    ) -> (Option<String>, Option<String>) {
+        let link = |offset: u64| format!("{}{path}?{}", self.public_url, parameters.for_page(limit, offset));
+        let next = offset.saturating_add(u64::from(limit));
+        let previous = (offset > 0).then(|| link(offset.saturating_sub(u64::from(limit))));
+        (previous, (next < count).then(|| link(next)))
     }
 
     fn employer_json<'a>(&self, employer: &'a Employer) -> EmployerJson<'a> {
@@ -107,10 +148,30 @@ impl Representation {
         ThumbnailJson { id: thumbnail.id, f: self.link(&thumbnail.path), size: thumbnail.box_side }
     }
 
+    /// What of a path stands for something else in an address is encoded, and what is not ASCII.
     fn link(&self, path: &MediaPath) -> String {
-        [&self.media_url, path.0.as_str()].concat()
+        let path = utf8_percent_encode(&path.0, NOT_IN_PATHS);
+        [Cow::Borrowed(self.media_url.as_str()), path.into()].concat()
     }
 }
+
+/// RFC 3986, section 3.3.
+const NOT_IN_PATHS: &AsciiSet = &CONTROLS
+    .add(b' ')
+    .add(b'"')
+    .add(b'#')
+    .add(b'%')
+    .add(b'<')
+    .add(b'>')
+    .add(b'?')
+    .add(b'[')
+    .add(b'\\')
+    .add(b']')
+    .add(b'^')
+    .add(b'`')
+    .add(b'{')
+    .add(b'|')
+    .add(b'}');
 
 /// UTC, six fractional digits, `Z`.
 fn timestamp(time: DateTime<Utc>) -> String {
@@ -130,6 +191,21 @@ pub(crate) struct EmployersJson<'a> {
     #[schema(required, format = "uri")]
     previous: Option<String>,
     results: Vec<EmployerJson<'a>>,
+}
+
+/// A page of images.
+#[derive(Debug, Serialize, ToSchema)]
+#[schema(as = Images)]
+pub(crate) struct ImagesJson<'a> {
+    /// How many match in all.
+    count: u64,
+    /// The address of the page after this one.
+    #[schema(required, format = "uri")]
+    next: Option<String>,
+    /// The address of the page before this one.
+    #[schema(required, format = "uri")]
+    previous: Option<String>,
+    results: Vec<ImageJson<'a>>,
 }
 
 /// A client company that the site shows in its portfolio.

@@ -10,7 +10,8 @@ use anyhow::Context as _;
 use portfolio_adapters::migrations::MigrateError;
 use portfolio_domain::access::Authorizer;
 use portfolio_domain::use_cases::{
-    CreateEmployer, DeleteEmployer, GetEmployer, ListEmployers, PatchEmployer,
+    CreateEmployer, DeleteEmployer, DeleteImage, GetEmployer, GetImage, ListEmployers, ListImages,
+    PatchEmployer, RenameImage, UploadImage,
 };
 use socket2::{Domain, Socket, Type};
 use tokio::signal::unix::{SignalKind, signal};
@@ -37,7 +38,7 @@ pub async fn serve(config: ServeConfig) -> anyhow::Result<()> {
     let public_url = config.public_url(address)?;
     let storage = Storage::open(&config.database, config.pool_size);
     let media = composition::open_media_store(&config.media_store)?;
-    let readiness = Arc::new(Readiness::new(vec![storage.probe.clone(), media]));
+    let readiness = Arc::new(Readiness::new(vec![storage.probe.clone(), media.clone()]));
     let service = web::Data::new(Service {
         authorizer: Authorizer::new(storage.access.clone(), composition::clock()),
         list_employers: ListEmployers::new(storage.employers.clone()),
@@ -45,6 +46,18 @@ pub async fn serve(config: ServeConfig) -> anyhow::Result<()> {
         create_employer: CreateEmployer::new(storage.employers.clone(), composition::clock()),
         delete_employer: DeleteEmployer::new(storage.employers.clone()),
         patch_employer: PatchEmployer::new(storage.employers.clone(), composition::clock()),
+        list_images: ListImages::new(storage.images.clone()),
+        get_image: GetImage::new(storage.images.clone()),
+        upload_image: UploadImage::new(
+            storage.images.clone(),
+            media.clone(),
+            composition::thumbnailer(),
+            composition::clock(),
+            composition::random(),
+        ),
+        rename_image: RenameImage::new(storage.images.clone()),
+        delete_image: DeleteImage::new(storage.images.clone(), media.clone()),
+        media: media.clone(),
         readiness: readiness.clone(),
         representation: Representation::new(&public_url),
         documents: Documents::new(&public_url, &routes::endpoints())?,

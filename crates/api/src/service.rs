@@ -5,8 +5,10 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use portfolio_domain::access::Authorizer;
+use portfolio_domain::ports::MediaStore;
 use portfolio_domain::use_cases::{
-    CreateEmployer, DeleteEmployer, GetEmployer, ListEmployers, PatchEmployer,
+    CreateEmployer, DeleteEmployer, DeleteImage, GetEmployer, GetImage, ListEmployers, ListImages,
+    PatchEmployer, RenameImage, UploadImage,
 };
 use tokio::time::timeout;
 
@@ -29,6 +31,18 @@ pub struct Service {
     pub delete_employer: DeleteEmployer,
     /// The use case behind `PATCH /api/portfolios/employers/:id`.
     pub patch_employer: PatchEmployer,
+    /// The use case behind `GET /api/images`.
+    pub list_images: ListImages,
+    /// The use case behind `GET /api/images/:id`.
+    pub get_image: GetImage,
+    /// The use case behind `POST /api/images`.
+    pub upload_image: UploadImage,
+    /// The use case behind `PATCH /api/images/:id`.
+    pub rename_image: RenameImage,
+    /// The use case behind `DELETE /api/images/:id`.
+    pub delete_image: DeleteImage,
+    /// The files behind `GET /media/…`, which anyone may see.
+    pub media: Arc<dyn MediaStore>,
     /// Whether it can do its work.
     pub readiness: Arc<Readiness>,
     /// How answers are written.

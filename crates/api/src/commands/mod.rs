@@ -2,6 +2,7 @@
 
 pub mod demo;
 pub mod healthcheck;
+pub mod images;
 pub mod migrate;
 pub mod openapi;
 pub mod staff;

@@ -4,19 +4,19 @@ use actix_web::http::StatusCode;
 use portfolio_domain::access::{ChangeEmployer, CreateEmployer, DeleteEmployer, ViewEmployers};
 use portfolio_domain::employer::{self, EmployerName};
 use portfolio_domain::field_error::{Field, FieldError, ValueKind};
-use portfolio_domain::list::Page;
-use portfolio_domain::ports::PortError;
-use portfolio_domain::search::Search;
 use portfolio_domain::use_cases::EmployerError;
 use serde_json::{Value, json};
-use utoipa::openapi::path::{Operation, Parameter, ParameterBuilder, ParameterIn};
+use utoipa::openapi::Content;
+use utoipa::openapi::path::{Operation, Parameter, ParameterBuilder};
 use utoipa::openapi::schema::{AnyOfBuilder, KnownFormat, ObjectBuilder, SchemaFormat, Type};
-use utoipa::openapi::{Content, Required};
 
-use super::operation::{Description, JSON, content, header_field, parameter, query};
+use super::operation::{
+    self, Description, JSON, body_errors, content, full, header_field, integer, list_parameters, query, text,
+    wrong_list_parameters,
+};
 use super::schemas::{EMPLOYER_PATCH, NEW_EMPLOYER, employer_example, named};
 use crate::body::PATCH_TYPES;
-use crate::error::{ApiError, NotAnObject, ParameterError};
+use crate::error::{ApiError, ParameterError};
 use crate::parameters::EMPLOYER_KEYS;
 
 const TAG: &str = "employers";
@@ -27,8 +27,9 @@ pub(crate) fn list() -> Operation {
         "`next` and `previous` are the addresses of the pages beside this one. All that is wrong with the \
          parameters is told in one answer.",
     );
-    list_parameters()
+    list_parameters(&EMPLOYER_KEYS.map(|(name, _)| name))
         .into_iter()
+        .chain(filters())
         .fold(described, Description::parameter)
         .answers(
             StatusCode::OK,
@@ -38,7 +39,8 @@ pub(crate) fn list() -> Operation {
                 content(named("Employers"), vec![("The documented employer".to_owned(), page_example())]),
             )),
         )
-        .fails(wrong_parameters())
+        .fails(wrong_list_parameters(&EMPLOYER_KEYS.map(|(name, _)| name)))
+        .fails(wrong_filters())
         .build()
 }
 
@@ -139,10 +141,7 @@ fn page_example() -> Value {
 }
 
 fn id() -> ParameterBuilder {
-    parameter(ParameterIn::Path, "id", "The employer's id, without leading zeros.")
-        .required(Required::True)
-        .schema(Some(integer().minimum(Some(0))))
-        .example(Some(json!(4)))
+    operation::id("The employer's id, without leading zeros.", 4)
 }
 
 fn if_match() -> ParameterBuilder {
@@ -161,46 +160,10 @@ fn if_none_match() -> ParameterBuilder {
     )
 }
 
-/// What can be wrong with a JSON body, whatever is in it.
-fn body_errors(accept_patch: &'static [&'static str]) -> Vec<ApiError> {
-    let broken = serde_json::from_str::<Value>("{\"name\": \"Apple\"");
-    let json = broken.err().map(ApiError::Json);
+/// What can be wrong with the filters.
+fn wrong_filters() -> [ApiError; 3] {
     [
-        ApiError::UnsupportedMediaType { sent: "text/plain".into(), accept_patch },
-        ApiError::UnsupportedContentEncoding("gzip".into()),
-        ApiError::BodyTooLarge,
-        ApiError::BodyTimeout,
-        ApiError::NotAnObject(NotAnObject::Null),
-        ApiError::NotAnObject(NotAnObject::List),
-        ApiError::NotAnObject(NotAnObject::Str),
-        ApiError::NotAnObject(NotAnObject::Int),
-        ApiError::NotAnObject(NotAnObject::Float),
-        ApiError::NotAnObject(NotAnObject::Bool),
-        ApiError::BodyBroken(String::new()),
-    ]
-    .into_iter()
-    .chain(json)
-    .collect()
-}
-
-/// Everything that can be wrong with parameters, and several at once.
-fn wrong_parameters() -> [ApiError; 8] {
-    let (min, max) = (i64::from(*Page::LIMITS.start()), i64::from(*Page::LIMITS.end()));
-    let no_order = || ParameterError::NoOrder {
-        sent: "bogus".into(),
-        choices: EMPLOYER_KEYS.map(|(name, _)| name).into(),
-    };
-    [
-        vec![
-            ("limit", ParameterError::TooSmall(min)),
-            ("ordering", no_order()),
-            ("has_image", ParameterError::NotABoolean),
-        ],
-        vec![("limit", ParameterError::TooGreat(max))],
-        vec![("offset", ParameterError::NotAnInteger)],
-        vec![("search", ParameterError::NullCharacter)],
-        vec![("search", ParameterError::TooManyWords(Search::MAX_WORDS))],
-        vec![("ordering", no_order())],
+        vec![("has_image", ParameterError::NotABoolean)],
         vec![("created_date", ParameterError::NotADate)],
         vec![("created_from", ParameterError::NotATime)],
     ]
@@ -238,42 +201,8 @@ fn wrong_members(more: Option<FieldError>) -> impl Iterator<Item = ApiError> {
         .map(|wrong| EmployerError::Invalid([wrong].into_iter().collect()).into())
 }
 
-fn full() -> PortError {
-    PortError::StorageFull(String::new())
-}
-
-fn list_parameters() -> Vec<Parameter> {
-    let limits = Page::LIMITS;
-    vec![
-        query(
-            "limit",
-            "How many employers a page holds at most.",
-            integer()
-                .minimum(Some(*limits.start()))
-                .maximum(Some(*limits.end()))
-                .default(Some(json!(Page::default().limit))),
-        ),
-        query(
-            "offset",
-            "How many employers are left out before the page.",
-            integer().minimum(Some(0)).default(Some(json!(0))),
-        ),
-        query(
-            "search",
-            "Words, separated by white space. Each must occur in the name, or equal the id; they are compared \
-             case-folded, in every script.",
-            text(),
-        ),
-        query(
-            "ordering",
-            "What to order by: `id`, `name`, `created_at`, `updated_at`, separated by commas, each with an optional \
-             `-` for descending. Names are ordered by code points; the id breaks ties.",
-            text()
-                .pattern(Some(
-                    "^ *-?(id|name|created_at|updated_at) *(, *-?(id|name|created_at|updated_at) *)*$",
-                ))
-                .default(Some(json!("-created_at"))),
-        ),
+fn filters() -> [Parameter; 10] {
+    [
         query("id_min", "The least id.", integer()),
         query("id_max", "The greatest id.", integer()),
         query("created_date", "Created on this UTC day.", date()),
@@ -293,16 +222,6 @@ fn list_parameters() -> Vec<Parameter> {
         query("has_image", "Whether there is an image: `true` or `false`, `1` or `0`.", boolean()),
         query("has_description", "Whether there is a description that is not empty.", boolean()),
     ]
-}
-
-fn text() -> ObjectBuilder {
-    ObjectBuilder::new().schema_type(Type::String)
-}
-
-fn integer() -> ObjectBuilder {
-    ObjectBuilder::new()
-        .schema_type(Type::Integer)
-        .format(Some(SchemaFormat::KnownFormat(KnownFormat::Int64)))
 }
 
 fn date() -> ObjectBuilder {

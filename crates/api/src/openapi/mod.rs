@@ -3,6 +3,8 @@
 //! the errors that are sent, so that it can't tell of what is not there.
 
 pub mod employers;
+pub mod images;
+pub mod media;
 pub mod operation;
 mod schemas;
 pub mod service;
@@ -16,8 +18,9 @@ use utoipa::openapi::{
 use crate::endpoint::Endpoint;
 
 /// The tags, and what they gather.
-const TAGS: [(&str, &str); 2] = [
+const TAGS: [(&str, &str); 3] = [
     ("employers", "The client companies that the site shows in its portfolio."),
+    ("images", "The library of images from which employers take their logos."),
     ("service", "How the service is, and what it says of itself. These need no credentials."),
 ];
 

@@ -5,7 +5,9 @@ use std::collections::BTreeMap;
 use actix_web::http::StatusCode;
 use actix_web::http::header::{self, HeaderName};
 use portfolio_domain::access::{AccessError, Action};
+use portfolio_domain::list::Page;
 use portfolio_domain::ports::PortError;
+use portfolio_domain::search::Search;
 use portfolio_domain::staff::StaffName;
 use serde_json::{Value, json};
 use utoipa::openapi::example::Example;
@@ -14,13 +16,13 @@ use utoipa::openapi::path::{Operation, OperationBuilder, Parameter, ParameterBui
 use utoipa::openapi::request_body::RequestBodyBuilder;
 use utoipa::openapi::response::ResponseBuilder;
 use utoipa::openapi::schema::AnyOfBuilder;
-use utoipa::openapi::schema::{Object, Type};
+use utoipa::openapi::schema::{KnownFormat, Object, ObjectBuilder, SchemaFormat, Type};
 use utoipa::openapi::security::SecurityRequirement;
 use utoipa::openapi::{Content, ContentBuilder, Header, RefOr, Required, Schema};
 
-use super::schemas::{DETAIL, ERRORS, named};
+use super::schemas::{DETAIL, ERRORS, IN_USE, named};
 use crate::answer;
-use crate::error::{ApiError, CredentialsError};
+use crate::error::{ApiError, CredentialsError, NotAnObject, ParameterError};
 
 /// The name of the way to show who one is.
 pub(super) const SECURITY_SCHEME: &str = "token";
@@ -151,7 +153,10 @@ impl Errors {
     fn response(self, status: u16) -> ResponseBuilder {
         let about_all = self.examples.iter().all(|body| body.get("detail").is_some());
         let about_parts = self.examples.iter().all(|body| body.get("detail").is_none());
-        let schema = if about_all {
+        let in_use = self.examples.iter().all(|body| body.get("employers").is_some());
+        let schema = if in_use {
+            named(IN_USE)
+        } else if about_all {
             named(DETAIL)
         } else if about_parts {
             named(ERRORS)
@@ -197,6 +202,66 @@ pub(super) fn query(name: &str, meaning: &str, schema: impl Into<RefOr<Schema>>)
         // utoipa has no field for it.
         .extensions(Some(Extensions::from_iter([("allowEmptyValue", true)])))
         .build()
+}
+
+/// What every list takes, which can be ordered by the `keys` and is ordered by `-created_at` otherwise.
+pub(super) fn list_parameters(keys: &[&str]) -> Vec<Parameter> {
+    let limits = Page::LIMITS;
+    let names: Vec<_> = keys.iter().map(|key| format!("`{key}`")).collect();
+    let key = format!(" *-?({}) *", keys.join("|"));
+    vec![
+        query(
+            "limit",
+            "How many a page holds at most.",
+            integer()
+                .minimum(Some(*limits.start()))
+                .maximum(Some(*limits.end()))
+                .default(Some(json!(Page::default().limit))),
+        ),
+        query(
+            "offset",
+            "How many are left out before the page.",
+            integer().minimum(Some(0)).default(Some(json!(0))),
+        ),
+        query(
+            "search",
+            "Words, separated by white space. Each must occur in the name, or equal the id; they are compared \
+             case-folded, in every script.",
+            text(),
+        ),
+        query(
+            "ordering",
+            &format!(
+                "What to order by: {}, separated by commas, each with an optional `-` for descending. Names are \
+                 ordered by code points; the id breaks ties.",
+                names.join(", ")
+            ),
+            text().pattern(Some(format!("^{key}(,{key})*$"))).default(Some(json!("-created_at"))),
+        ),
+    ]
+}
+
+/// What can be wrong with these, several at once first.
+pub(super) fn wrong_list_parameters(keys: &[&'static str]) -> [ApiError; 6] {
+    let (min, max) = (i64::from(*Page::LIMITS.start()), i64::from(*Page::LIMITS.end()));
+    let no_order = || ParameterError::NoOrder { sent: "bogus".into(), choices: keys.to_vec() };
+    [
+        vec![("limit", ParameterError::TooSmall(min)), ("ordering", no_order())],
+        vec![("limit", ParameterError::TooGreat(max))],
+        vec![("offset", ParameterError::NotAnInteger)],
+        vec![("search", ParameterError::NullCharacter)],
+        vec![("search", ParameterError::TooManyWords(Search::MAX_WORDS))],
+        vec![("ordering", no_order())],
+    ]
+    .map(ApiError::Parameters)
+}
+
+/// Which of a resource is meant.
+pub(super) fn id(meaning: &str, example: i64) -> ParameterBuilder {
+    parameter(ParameterIn::Path, "id", meaning)
+        .required(Required::True)
+        .schema(Some(integer().minimum(Some(0))))
+        .example(Some(json!(example)))
 }
 
 /// Every answer has these.
@@ -266,9 +331,11 @@ fn meaning(status: u16) -> &'static str {
         403 => "The caller lacks the permission.",
         404 => "There is nothing at this address.",
         408 => "The body did not come in time. The connection is closed.",
+        409 => "It is in use, by the employers that are named. Nothing was changed.",
         412 => "`If-Match` or `If-None-Match` does not hold. Nothing was changed.",
         413 => "The body is too large.",
         415 => "The body is of another media type, charset or encoding.",
+        416 => "The file has nothing of the range.",
         500 => "Our fault. It is logged under the request's id.",
         503 => {
             "The database is away, or there is too much to do. Of a write it is not known whether it was done."
@@ -276,4 +343,40 @@ fn meaning(status: u16) -> &'static str {
         507 => "No room is left on the disk. Nothing was changed.",
         _ => "The request failed.",
     }
+}
+
+/// What can be wrong with a JSON body, whatever is in it.
+pub(super) fn body_errors(accept_patch: &'static [&'static str]) -> Vec<ApiError> {
+    let broken = serde_json::from_str::<Value>("{\"name\": \"Apple\"");
+    let json = broken.err().map(ApiError::Json);
+    [
+        ApiError::UnsupportedMediaType { sent: "text/plain".into(), accept_patch },
+        ApiError::UnsupportedContentEncoding("gzip".into()),
+        ApiError::BodyTooLarge,
+        ApiError::BodyTimeout,
+        ApiError::NotAnObject(NotAnObject::Null),
+        ApiError::NotAnObject(NotAnObject::List),
+        ApiError::NotAnObject(NotAnObject::Str),
+        ApiError::NotAnObject(NotAnObject::Int),
+        ApiError::NotAnObject(NotAnObject::Float),
+        ApiError::NotAnObject(NotAnObject::Bool),
+        ApiError::BodyBroken(String::new()),
+    ]
+    .into_iter()
+    .chain(json)
+    .collect()
+}
+
+pub(super) fn full() -> PortError {
+    PortError::StorageFull(String::new())
+}
+
+pub(super) fn text() -> ObjectBuilder {
+    ObjectBuilder::new().schema_type(Type::String)
+}
+
+pub(super) fn integer() -> ObjectBuilder {
+    ObjectBuilder::new()
+        .schema_type(Type::Integer)
+        .format(Some(SchemaFormat::KnownFormat(KnownFormat::Int64)))
 }

@@ -2,14 +2,16 @@
 //! [`body`](crate::body) reads.
 
 use portfolio_domain::employer::{Description, EmployerName};
+use portfolio_domain::image::ImageName;
 use serde_json::{Value, json};
 use utoipa::openapi::schema::AnyOfBuilder;
 use utoipa::openapi::schema::{
-    AdditionalProperties, ComponentsBuilder, Object, ObjectBuilder, SchemaType, Type,
+    AdditionalProperties, ComponentsBuilder, KnownFormat, Object, ObjectBuilder, SchemaFormat, SchemaType,
+    Type,
 };
 use utoipa::openapi::{ArrayBuilder, Ref, RefOr, Schema};
 
-use crate::representation::{EmployerJson, EmployersJson, ImageJson, ThumbnailJson};
+use crate::representation::{EmployerJson, EmployersJson, ImageJson, ImagesJson, ThumbnailJson};
 
 /// The documented example (contract, section 1).
 const EMPLOYER: &str = include_str!("employer.json");
@@ -17,6 +19,9 @@ const EMPLOYER: &str = include_str!("employer.json");
 /// The names by which operations point at schemas.
 pub(super) const EMPLOYER_PATCH: &str = "EmployerPatch";
 pub(super) const NEW_EMPLOYER: &str = "NewEmployer";
+pub(super) const IMAGE_PATCH: &str = "ImagePatch";
+pub(super) const NEW_IMAGE: &str = "NewImage";
+pub(super) const IN_USE: &str = "InUse";
 pub(super) const DETAIL: &str = "Detail";
 pub(super) const ERRORS: &str = "Errors";
 pub(super) const STATUS: &str = "Status";
@@ -31,6 +36,7 @@ pub(super) fn components() -> ComponentsBuilder {
     ComponentsBuilder::new()
         .schema_from::<EmployersJson<'_>>()
         .schema_from::<EmployerJson<'_>>()
+        .schema_from::<ImagesJson<'_>>()
         .schema_from::<ImageJson<'_>>()
         .schema_from::<ThumbnailJson>()
         .schema(NEW_EMPLOYER, employer_members("An employer to be added.").required("name"))
@@ -41,6 +47,22 @@ pub(super) fn components() -> ComponentsBuilder {
                  names none of them changes nothing.",
             ),
         )
+        .schema(
+            IMAGE_PATCH,
+            ObjectBuilder::new()
+                .description(Some("What is to be changed of an image."))
+                .property("name", image_name()),
+        )
+        .schema(
+            NEW_IMAGE,
+            ObjectBuilder::new()
+                .description(Some("An image to be added: a form."))
+                .property("f", binary())
+                // Empty, it is none.
+                .property("name", image_name().min_length(Some(0)))
+                .required("f"),
+        )
+        .schema(IN_USE, in_use())
         .schema(DETAIL, detail())
         .schema(ERRORS, errors())
         .schema(
@@ -82,6 +104,28 @@ fn employer_members(description: &str) -> ObjectBuilder {
         .property("name", name)
         .property("image", image)
         .property("description", description_text)
+}
+
+fn image_name() -> ObjectBuilder {
+    text("Kept without white space at its ends, in NFC; its file's name without the extension unless given.")
+        .min_length(Some(1))
+        .max_length(Some(ImageName::MAX_CHARS))
+        .examples([json!("technology")])
+}
+
+/// A file, in a form or as an answer.
+pub(super) fn binary() -> ObjectBuilder {
+    text("A JPEG, PNG, GIF or WebP file, whatever it is called: at most 10 MiB, 8192 pixels a side, 128 MiB decoded. It is kept byte for byte, metadata such as places included; thumbnails have none.")
+        .format(Some(SchemaFormat::KnownFormat(KnownFormat::Binary)))
+}
+
+fn in_use() -> ObjectBuilder {
+    ObjectBuilder::new()
+        .description(Some("Who uses what was to be removed."))
+        .property("detail", text("What is wrong, for people."))
+        .property("employers", ArrayBuilder::new().items(Object::with_type(Type::Integer)))
+        .required("detail")
+        .required("employers")
 }
 
 fn detail() -> ObjectBuilder {

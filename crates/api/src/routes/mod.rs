@@ -3,6 +3,8 @@
 mod docs;
 mod employers;
 mod health;
+mod images;
+mod media;
 
 use actix_web::HttpResponse;
 use actix_web::web::{self, ServiceConfig};
@@ -13,7 +15,10 @@ use crate::error::ApiError;
 /// Every path of the service.
 #[must_use]
 pub fn endpoints() -> Vec<Endpoint> {
-    [employers::endpoints(), health::endpoints(), docs::endpoints()].into_iter().flatten().collect()
+    [employers::endpoints(), images::endpoints(), media::endpoints(), health::endpoints(), docs::endpoints()]
+        .into_iter()
+        .flatten()
+        .collect()
 }
 
 /// Puts every path among those of the service; what is none of them is a 404 in JSON.

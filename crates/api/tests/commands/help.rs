@@ -4,7 +4,7 @@ use rstest::rstest;
 use crate::{PROGRAM, misuse};
 
 #[rstest]
-#[case(&[], &["serve", "migrate", "staff", "token", "demo", "openapi", "healthcheck", "DATABASE_URL", "DATABASE_URL_FILE",
+#[case(&[], &["serve", "migrate", "staff", "token", "demo", "images", "openapi", "healthcheck", "DATABASE_URL", "DATABASE_URL_FILE",
     "sqlite://data/portfolio.db", "RUST_LOG", "LOG_FORMAT"])]
 #[case(&["serve"], &["BIND", "127.0.0.1:8000", "PUBLIC_URL", "DATABASE_POOL_SIZE", "MEDIA_STORE", "KEEP_ALIVE", "CORS_ALLOWED_ORIGINS",
     "15s", "--no-migrate", "LOG_FORMAT", "/healthz"])]
@@ -18,6 +18,7 @@ use crate::{PROGRAM, misuse};
 #[case(&["token", "list"], &["--json"])]
 #[case(&["token", "revoke"], &["<ID>"])]
 #[case(&["demo"], &["harmless", "changes nothing", "PUBLIC_URL"])]
+#[case(&["images", "gc"], &["--dry-run", "MEDIA_STORE", "an hour"])]
 #[case(&["openapi"], &["OpenAPI", "PUBLIC_URL"])]
 #[case(&["healthcheck"], &["BIND"])]
 fn help_tells_what_matters(#[case] command: &[&str], #[case] matters: &[&str]) {

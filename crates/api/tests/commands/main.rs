@@ -6,6 +6,7 @@ mod database_url;
 mod demo;
 mod healthcheck;
 mod help;
+mod images;
 mod key_file;
 mod migrate;
 mod staff;

@@ -21,8 +21,12 @@ use Needs::{Code, Nothing};
 const LIST: &str = "/api/portfolios/employers";
 const ONE: &str = "/api/portfolios/employers/{id}";
 
+const IMAGES: &str = "/api/images";
+const IMAGE: &str = "/api/images/{id}";
+const MEDIA: &str = "/media/{path}";
+
 /// The whole service: a route that is not here fails the first test.
-const TABLE: [(&str, &str, Needs); 21] = [
+const TABLE: [(&str, &str, Needs); 30] = [
     ("GET", LIST, Code("4222", 200)),
     ("HEAD", LIST, Code("4222", 200)),
     ("POST", LIST, Code("4221", 400)),
@@ -30,6 +34,15 @@ const TABLE: [(&str, &str, Needs); 21] = [
     ("HEAD", ONE, Code("4222", 200)),
     ("PATCH", ONE, Code("4223", 400)),
     ("DELETE", ONE, Code("4224", 204)),
+    ("GET", IMAGES, Code("4232", 200)),
+    ("HEAD", IMAGES, Code("4232", 200)),
+    ("POST", IMAGES, Code("4231", 415)),
+    ("GET", IMAGE, Code("4232", 200)),
+    ("HEAD", IMAGE, Code("4232", 200)),
+    ("PATCH", IMAGE, Code("4233", 400)),
+    ("DELETE", IMAGE, Code("4234", 204)),
+    ("GET", MEDIA, Nothing),
+    ("HEAD", MEDIA, Nothing),
     ("GET", "/healthz", Nothing),
     ("HEAD", "/healthz", Nothing),
     ("GET", "/readyz", Nothing),
@@ -60,9 +73,12 @@ fn every_method_of_every_route_is_in_the_table() {
 #[rstest]
 fn a_request_needs_what_the_table_says(#[values(Kind::Sqlite, Kind::Postgres)] kind: Kind) {
     let stage = Stage::new(kind);
+    let media = stage.site.folder().join("data/media");
+    std::fs::write(media.join("a.png"), "whatever").unwrap();
     let codes: BTreeSet<&str> = ["4221", "4222", "4223", "4224", "4231", "4232", "4233", "4234"].into();
     for (place, (method, path, needs)) in TABLE.into_iter().enumerate() {
-        let path = &path.replace(ONE, EMPLOYER);
+        // Image 456 is nobody's.
+        let path = &path.replace(ONE, EMPLOYER).replace(IMAGE, "/api/images/456").replace("{path}", "a.png");
         let nobody = stage.send(method, path, &[], Some(b"{bad")).status;
         let Code(code, allowed) = needs else {
             assert_eq!(nobody, 200, "{method} {path}");
@@ -86,7 +102,7 @@ fn a_request_needs_what_the_table_says(#[values(Kind::Sqlite, Kind::Postgres)] k
 fn options_need_nothing_on_any_path() {
     let stage = Stage::new(Kind::Sqlite);
     for endpoint in routes::endpoints() {
-        let path = &endpoint.path().replace("{id}", "1");
+        let path = &endpoint.path().replace("{id}", "1").replace("{path}", "a.png");
         let reply = stage.send("OPTIONS", path, &[], None);
         assert_eq!((reply.status, reply.body.as_str()), (204, ""), "{path}");
         let methods: Vec<_> = endpoint.methods().iter().map(Method::as_str).chain(["OPTIONS"]).collect();

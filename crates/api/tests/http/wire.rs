@@ -13,6 +13,8 @@ pub(crate) struct Reply {
     pub(crate) status: u16,
     headers: Vec<(String, String)>,
     pub(crate) body: String,
+    /// The body as it came, which need not be text.
+    pub(crate) bytes: Vec<u8>,
 }
 
 impl Reply {
@@ -98,11 +100,12 @@ fn read(reader: &mut BufReader<TcpStream>, no_body: bool) -> Reply {
         .map(|line| line.split_once(": ").unwrap())
         .map(|(name, value)| (name.to_ascii_lowercase(), value.to_owned()))
         .collect();
-    let mut reply = Reply { status, headers, body: String::new() };
+    let mut reply = Reply { status, headers, body: String::new(), bytes: Vec::new() };
     let length = reply.header("content-length").map_or(0, |length| length.parse().unwrap());
     let mut body = vec![0; if no_body { 0 } else { length }];
     reader.read_exact(&mut body).unwrap();
-    reply.body = String::from_utf8(body).unwrap();
+    reply.body = String::from_utf8_lossy(&body).into_owned();
+    reply.bytes = body;
     reply
 }
 

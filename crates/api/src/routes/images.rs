@@ -1,0 +1,99 @@
+//! `/api/images` (contract, section 5).
+
+use actix_web::web::{Data, Payload};
+use actix_web::{HttpRequest, HttpResponse};
+use portfolio_domain::access::{ChangeImage, CreateImage, DeleteImage, ViewImages};
+use portfolio_domain::image::ImageId;
+use portfolio_domain::use_cases::ImageError;
+
+use crate::endpoint::Endpoint;
+use crate::error::ApiError;
+use crate::guard::Guarded;
+use crate::openapi::images as docs;
+use crate::parameters::Parameters;
+use crate::service::Service;
+use crate::{body, upload};
+
+pub(super) fn endpoints() -> Vec<Endpoint> {
+    vec![
+        Endpoint::at("/api/images").get(list, docs::list()).post(create, docs::create()),
+        Endpoint::at("/api/images/{id}")
+            .get(get, docs::get())
+            .patch(patch, docs::patch())
+            .delete(delete, docs::delete()),
+    ]
+}
+
+/// `GET /api/images`.
+async fn list(
+    guarded: Guarded<ViewImages>,
+    service: Data<Service>,
+    request: HttpRequest,
+) -> Result<HttpResponse, ApiError> {
+    let Guarded { permitted, mut budget } = guarded;
+    let parameters = Parameters::parse(request.query_string());
+    let query = parameters.image_query()?;
+    let found = budget.spend(service.list_images.execute(&permitted, &query)).await?;
+    let found = found.map_err(ImageError::from)?;
+    Ok(service.representation.images(request.path(), &parameters, query.page, &found))
+}
+
+/// `GET /api/images/:id`.
+async fn get(
+    guarded: Guarded<ViewImages>,
+    service: Data<Service>,
+    request: HttpRequest,
+) -> Result<HttpResponse, ApiError> {
+    let Guarded { permitted, mut budget } = guarded;
+    let image = budget.spend(service.get_image.execute(&permitted, id(&request)?)).await??;
+    Ok(service.representation.image(&image))
+}
+
+/// `POST /api/images`. How long it may take is bounded by each of its steps: the form, the thumbnails' queue,
+/// the store and the database.
+async fn create(
+    guarded: Guarded<CreateImage>,
+    service: Data<Service>,
+    request: HttpRequest,
+    payload: Payload,
+) -> Result<HttpResponse, ApiError> {
+    let upload = upload::read(&request, payload).await?;
+    let image = service.upload_image.execute(&guarded.permitted, upload.draft.clone()).await?;
+    tracing::debug!(caller = %guarded.permitted.caller().name, image = %image.id, "uploaded");
+    Ok(service.representation.added(&image))
+}
+
+/// `PATCH /api/images/:id`.
+async fn patch(
+    guarded: Guarded<ChangeImage>,
+    service: Data<Service>,
+    request: HttpRequest,
+    payload: Payload,
+) -> Result<HttpResponse, ApiError> {
+    let Guarded { permitted, mut budget } = guarded;
+    let body = body::read_patch(&request, payload).await?;
+    let draft = body::image_name(&body)?;
+    let id = id(&request)?;
+    let image = budget.spend(service.rename_image.execute(&permitted, id, draft)).await??;
+    tracing::debug!(caller = %permitted.caller().name, image = %id, "renamed");
+    Ok(service.representation.image(&image))
+}
+
+/// `DELETE /api/images/:id`.
+async fn delete(
+    guarded: Guarded<DeleteImage>,
+    service: Data<Service>,
+    request: HttpRequest,
+) -> Result<HttpResponse, ApiError> {
+    let Guarded { permitted, mut budget } = guarded;
+    let id = id(&request)?;
+    for (path, error) in budget.spend(service.delete_image.execute(&permitted, id)).await?? {
+        tracing::warn!(path = path.as_str(), %error, "a file of nobody is left; `portfolio images gc` deletes it");
+    }
+    tracing::debug!(caller = %permitted.caller().name, image = %id, "deleted");
+    Ok(HttpResponse::NoContent().finish())
+}
+
+fn id(request: &HttpRequest) -> Result<ImageId, ApiError> {
+    request.match_info().get("id").and_then(ImageId::from_decimal).ok_or(ApiError::NotFound)
+}

@@ -1,0 +1,164 @@
+//! Reading an uploaded image: a form (`multipart/form-data`, RFC 7578), its file streamed to the local disk
+//! (contract, section 5).
+
+use std::future::Future;
+use std::time::Duration;
+
+use actix_multipart::{Field as Part, Multipart, MultipartError};
+use actix_web::HttpRequest;
+use actix_web::http::header;
+use actix_web::web::Payload;
+use futures_util::StreamExt as _;
+use portfolio_domain::field_error::FieldError;
+use portfolio_domain::image::{FileSize, MAX_FILE_SIZE};
+use portfolio_domain::image_library::{ImageDraft, UploadedFile};
+use portfolio_domain::ports::PortError;
+use portfolio_domain::use_cases::ImageError;
+use tempfile::TempPath;
+use tokio::fs::File;
+use tokio::io::AsyncWriteExt as _;
+use tokio::time::timeout;
+
+use crate::body::header_text;
+use crate::error::ApiError;
+
+/// How long the parts of a form may be together, beside the file.
+const MAX_REST: u64 = 64 * 1024;
+/// How long the whole form may take to arrive.
+const DEADLINE: Duration = Duration::from_secs(60);
+/// How long each piece of it may.
+const PIECE_DEADLINE: Duration = Duration::from_secs(10);
+
+/// A form that was read. Its file is deleted with it.
+pub struct Upload {
+    /// What it asks for.
+    pub draft: ImageDraft,
+    _file: Option<TempPath>,
+}
+
+/// Reads the file `f` and the text `name`; of a repeated part the last counts, other parts are ignored.
+///
+/// # Errors
+///
+/// The first that applies of 415, 413, 408, 400, and 503 or 507 when there is no room for the file.
+pub async fn read(request: &HttpRequest, payload: Payload) -> Result<Upload, ApiError> {
+    let sent = header_text(request, &header::CONTENT_TYPE).unwrap_or_default();
+    let is_form = sent.parse::<mime::Mime>().is_ok_and(|sent| sent.essence_str() == "multipart/form-data");
+    if !is_form {
+        return Err(ApiError::UnsupportedMediaType { sent, accept_patch: &[] });
+    }
+    crate::body::check_encoding(request)?;
+    let length = crate::body::content_length(request).unwrap_or_default();
+    if length > MAX_FILE_SIZE.0 + MAX_REST {
+        return Err(ApiError::BodyTooLarge);
+    }
+    let form = Multipart::new(request.headers(), payload);
+    timeout(DEADLINE, read_parts(form)).await.unwrap_or(Err(ApiError::BodyTimeout))
+}
+
+async fn read_parts(mut form: Multipart) -> Result<Upload, ApiError> {
+    let mut file = Err(FieldError::NoFile);
+    let mut kept = None;
+    let mut name = None;
+    let mut rest = 0;
+    while let Some(part) = piece(form.next()).await? {
+        let mut part = part.map_err(broken)?;
+        // Whoever sends nothing but names of parts shall not do so for ever.
+        rest += 256;
+        match part.name() {
+            Some("f") => {
+                let file_name =
+                    part.content_disposition().and_then(|sent| sent.get_filename()).map(str::to_owned);
+                match file_name {
+                    Some(file_name) if !file_name.is_empty() => {
+                        let (size, place) = read_file(&mut part).await?;
+                        file = match size {
+                            FileSize(0) => Err(FieldError::EmptyFile),
+                            size => Ok(UploadedFile { place: place.to_path_buf(), size, file_name }),
+                        };
+                        kept = Some(place);
+                    }
+                    // What a browser sends when no file was chosen.
+                    Some(_) => {
+                        read_text(&mut part, &mut rest).await?;
+                        file = Err(FieldError::NoFile);
+                    }
+                    None => {
+                        read_text(&mut part, &mut rest).await?;
+                        file = Err(FieldError::NotAFile);
+                    }
+                }
+            }
+            Some("name") => {
+                let text = read_text(&mut part, &mut rest).await?;
+                let text = String::from_utf8(text).map_err(|_| ApiError::Form("name is not UTF-8".into()))?;
+                // What a browser sends when nothing was typed.
+                name = Some(text).filter(|text| !text.is_empty());
+            }
+            _ => {
+                read_text(&mut part, &mut rest).await?;
+            }
+        }
+        if rest > MAX_REST {
+            return Err(ApiError::BodyTooLarge);
+        }
+    }
+    Ok(Upload { draft: ImageDraft { file, name }, _file: kept })
+}
+
+/// Streams a part to a file of its own.
+async fn read_file(part: &mut Part) -> Result<(FileSize, TempPath), ApiError> {
+    let (file, place) = tempfile::Builder::new()
+        .prefix("portfolio-upload-")
+        .tempfile()
+        .map_err(|error| no_room(&error))?
+        .into_parts();
+    let mut file = File::from_std(file);
+    let mut size = 0;
+    while let Some(chunk) = piece(part.next()).await? {
+        let chunk = chunk.map_err(broken)?;
+        size += chunk.len() as u64;
+        if size > MAX_FILE_SIZE.0 {
+            return Err(ApiError::BodyTooLarge);
+        }
+        file.write_all(&chunk).await.map_err(|error| no_room(&error))?;
+    }
+    file.flush().await.map_err(|error| no_room(&error))?;
+    Ok((FileSize(size), place))
+}
+
+/// Reads a part that is short, and counts it.
+async fn read_text(part: &mut Part, rest: &mut u64) -> Result<Vec<u8>, ApiError> {
+    let mut text = Vec::new();
+    while let Some(chunk) = piece(part.next()).await? {
+        let chunk = chunk.map_err(broken)?;
+        *rest += chunk.len() as u64;
+        if *rest > MAX_REST {
+            return Err(ApiError::BodyTooLarge);
+        }
+        text.extend_from_slice(&chunk);
+    }
+    Ok(text)
+}
+
+async fn piece<T>(next: impl Future<Output = T>) -> Result<T, ApiError> {
+    timeout(PIECE_DEADLINE, next).await.map_err(|_| ApiError::BodyTimeout)
+}
+
+fn broken(error: MultipartError) -> ApiError {
+    match error {
+        MultipartError::Payload(error) => ApiError::BodyBroken(error.to_string()),
+        error => ApiError::Form(error.to_string()),
+    }
+}
+
+/// What the local disk says when the file can't be kept.
+fn no_room(error: &std::io::Error) -> ApiError {
+    use std::io::ErrorKind::{QuotaExceeded, StorageFull};
+    let text = format!("the uploaded file: {error}");
+    let error = match error.kind() {
+        StorageFull | QuotaExceeded => PortError::StorageFull(text),
+        _ => PortError::Internal(text),
+    };
+    ImageError::from(error).into()
+}
