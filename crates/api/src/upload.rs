@@ -2,6 +2,9 @@
 //! (contract, section 5).
 
 use std::future::Future;
+#[cfg(target_os = "linux")]
+use std::os::fd::AsRawFd as _;
+use std::path::PathBuf;
 use std::time::Duration;
 
 use actix_multipart::{Field as Part, Multipart, MultipartError};
@@ -14,7 +17,6 @@ use portfolio_domain::image::{FileSize, MAX_FILE_SIZE};
 use portfolio_domain::image_library::{ImageDraft, UploadedFile};
 use portfolio_domain::ports::PortError;
 use portfolio_domain::use_cases::ImageError;
-use tempfile::TempPath;
 use tokio::fs::File;
 use tokio::io::AsyncWriteExt as _;
 use tokio::time::timeout;
@@ -29,11 +31,43 @@ const DEADLINE: Duration = Duration::from_secs(60);
 /// How long each piece of it may.
 const PIECE_DEADLINE: Duration = Duration::from_secs(10);
 
-/// A form that was read. Its file is deleted with it.
+/// A form that was read. Its file is gone with it.
 pub struct Upload {
     /// What it asks for.
     pub draft: ImageDraft,
-    _file: Option<TempPath>,
+    _file: Option<Temporary>,
+}
+
+/// A file of the local disk that others may open by its place as long as this is kept.
+#[cfg(target_os = "linux")]
+struct Temporary {
+    place: PathBuf,
+    /// It has no name, so that nothing of it is left however the process ends.
+    _file: std::fs::File,
+}
+
+#[cfg(target_os = "linux")]
+impl Temporary {
+    fn new() -> std::io::Result<(File, Self)> {
+        let file = tempfile::tempfile()?;
+        let place = format!("/proc/self/fd/{}", file.as_raw_fd()).into();
+        Ok((File::from_std(file.try_clone()?), Self { place, _file: file }))
+    }
+}
+
+/// A file of the local disk that others may open by its place as long as this is kept.
+#[cfg(not(target_os = "linux"))]
+struct Temporary {
+    place: PathBuf,
+    _path: tempfile::TempPath,
+}
+
+#[cfg(not(target_os = "linux"))]
+impl Temporary {
+    fn new() -> std::io::Result<(File, Self)> {
+        let (file, path) = tempfile::Builder::new().prefix("portfolio-upload-").tempfile()?.into_parts();
+        Ok((File::from_std(file), Self { place: path.to_path_buf(), _path: path }))
+    }
 }
 
 /// Reads the file `f` and the text `name`; of a repeated part the last counts, other parts are ignored.
@@ -71,12 +105,12 @@ async fn read_parts(mut form: Multipart) -> Result<Upload, ApiError> {
                     part.content_disposition().and_then(|sent| sent.get_filename()).map(str::to_owned);
                 match file_name {
                     Some(file_name) if !file_name.is_empty() => {
-                        let (size, place) = read_file(&mut part).await?;
+                        let (size, temporary) = read_file(&mut part).await?;
                         file = match size {
                             FileSize(0) => Err(FieldError::EmptyFile),
-                            size => Ok(UploadedFile { place: place.to_path_buf(), size, file_name }),
+                            size => Ok(UploadedFile { place: temporary.place.clone(), size, file_name }),
                         };
-                        kept = Some(place);
+                        kept = Some(temporary);
                     }
                     // What a browser sends when no file was chosen.
                     Some(_) => {
@@ -107,13 +141,8 @@ async fn read_parts(mut form: Multipart) -> Result<Upload, ApiError> {
 }
 
 /// Streams a part to a file of its own.
-async fn read_file(part: &mut Part) -> Result<(FileSize, TempPath), ApiError> {
-    let (file, place) = tempfile::Builder::new()
-        .prefix("portfolio-upload-")
-        .tempfile()
-        .map_err(|error| no_room(&error))?
-        .into_parts();
-    let mut file = File::from_std(file);
+async fn read_file(part: &mut Part) -> Result<(FileSize, Temporary), ApiError> {
+    let (mut file, temporary) = Temporary::new().map_err(|error| no_room(&error))?;
     let mut size = 0;
     while let Some(chunk) = piece(part.next()).await? {
         let chunk = chunk.map_err(broken)?;
@@ -124,7 +153,7 @@ async fn read_file(part: &mut Part) -> Result<(FileSize, TempPath), ApiError> {
         file.write_all(&chunk).await.map_err(|error| no_room(&error))?;
     }
     file.flush().await.map_err(|error| no_room(&error))?;
-    Ok((FileSize(size), place))
+    Ok((FileSize(size), temporary))
 }
 
 /// Reads a part that is short, and counts it.

@@ -1,10 +1,13 @@
 //! `/api/images` (contract, section 5).
 
+use std::time::Duration;
+
 use actix_web::web::{Data, Payload};
 use actix_web::{HttpRequest, HttpResponse};
 use portfolio_domain::access::{ChangeImage, CreateImage, DeleteImage, ViewImages};
 use portfolio_domain::image::ImageId;
 use portfolio_domain::use_cases::ImageError;
+use tokio::time::timeout;
 
 use crate::endpoint::Endpoint;
 use crate::error::ApiError;
@@ -49,8 +52,10 @@ async fn get(
     Ok(service.representation.image(&image))
 }
 
-/// `POST /api/images`. How long it may take is bounded by each of its steps: the form, the thumbnails' queue,
-/// the store and the database.
+/// How long thumbnails, store and database may take together. What is cut short leaves files of nobody at most.
+const DEADLINE: Duration = Duration::from_secs(30);
+
+/// `POST /api/images`.
 async fn create(
     guarded: Guarded<CreateImage>,
     service: Data<Service>,
@@ -58,7 +63,10 @@ async fn create(
     payload: Payload,
 ) -> Result<HttpResponse, ApiError> {
     let upload = upload::read(&request, payload).await?;
-    let image = service.upload_image.execute(&guarded.permitted, upload.draft.clone()).await?;
+    let work = service.upload_image.execute(&guarded.permitted, upload.draft.clone());
+    let image = timeout(DEADLINE, work)
+        .await
+        .map_err(|_| ApiError::Unavailable("the time for an upload is up".into()))??;
     tracing::debug!(caller = %guarded.permitted.caller().name, image = %image.id, "uploaded");
     Ok(service.representation.added(&image))
 }
