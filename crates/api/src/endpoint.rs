@@ -4,7 +4,6 @@
 use actix_web::http::{Method, header};
 use actix_web::web::{self, ServiceConfig};
 use actix_web::{FromRequest, Handler, HttpRequest, HttpResponse, Resource, Responder, Route};
-
 use utoipa::openapi::HttpMethod;
 use utoipa::openapi::path::Operation;
 
@@ -16,7 +15,9 @@ pub struct Endpoint {
     path: String,
     resource: Resource,
     methods: Vec<Method>,
-    operations: Vec<(HttpMethod, Operation)>,
+    /// What the document says of some of the methods. It is made for the document alone, and not by
+    /// every worker that starts.
+    described: Vec<(HttpMethod, fn() -> Operation)>,
 }
 
 impl Endpoint {
@@ -27,7 +28,7 @@ impl Endpoint {
             path: path.to_owned(),
             resource: web::resource([path.to_owned(), format!("{path}/")]),
             methods: Vec::new(),
-            operations: Vec::new(),
+            described: Vec::new(),
         }
     }
 
@@ -52,54 +53,54 @@ impl Endpoint {
 
     /// What the OpenAPI document says of it.
     pub fn documented(&self) -> impl Iterator<Item = (HttpMethod, Operation)> {
-        self.operations.iter().cloned()
+        self.described.iter().map(|(method, describe)| (method.clone(), describe()))
     }
 
-    /// Answers `GET`, and `HEAD` with the same headers. What has no `operation` is not for API consumers.
+    /// Answers `GET`, and `HEAD` with the same headers. What is not described is not for API consumers.
     #[must_use]
-    pub fn get<F, Args>(mut self, handler: F, operation: impl Into<Option<Operation>>) -> Self
+    pub fn get<F, Args>(mut self, handler: F, describe: Option<fn() -> Operation>) -> Self
     where
         F: Handler<Args>,
         Args: FromRequest + 'static,
         F::Output: Responder + 'static,
     {
-        self.operations.extend(operation.into().map(|operation| (HttpMethod::Get, operation)));
+        self.described.extend(describe.map(|describe| (HttpMethod::Get, describe)));
         self.method(Method::GET, handler.clone()).method(Method::HEAD, handler)
     }
 
     /// Answers `POST`.
     #[must_use]
-    pub fn post<F, Args>(mut self, handler: F, operation: impl Into<Option<Operation>>) -> Self
+    pub fn post<F, Args>(mut self, handler: F, describe: Option<fn() -> Operation>) -> Self
     where
         F: Handler<Args>,
         Args: FromRequest + 'static,
         F::Output: Responder + 'static,
     {
-        self.operations.extend(operation.into().map(|operation| (HttpMethod::Post, operation)));
+        self.described.extend(describe.map(|describe| (HttpMethod::Post, describe)));
         self.method(Method::POST, handler)
     }
 
     /// Answers `DELETE`.
     #[must_use]
-    pub fn delete<F, Args>(mut self, handler: F, operation: impl Into<Option<Operation>>) -> Self
+    pub fn delete<F, Args>(mut self, handler: F, describe: Option<fn() -> Operation>) -> Self
     where
         F: Handler<Args>,
         Args: FromRequest + 'static,
         F::Output: Responder + 'static,
     {
-        self.operations.extend(operation.into().map(|operation| (HttpMethod::Delete, operation)));
+        self.described.extend(describe.map(|describe| (HttpMethod::Delete, describe)));
         self.method(Method::DELETE, handler)
     }
 
     /// Answers `PATCH`.
     #[must_use]
-    pub fn patch<F, Args>(mut self, handler: F, operation: impl Into<Option<Operation>>) -> Self
+    pub fn patch<F, Args>(mut self, handler: F, describe: Option<fn() -> Operation>) -> Self
     where
         F: Handler<Args>,
         Args: FromRequest + 'static,
         F::Output: Responder + 'static,
     {
-        self.operations.extend(operation.into().map(|operation| (HttpMethod::Patch, operation)));
+        self.described.extend(describe.map(|describe| (HttpMethod::Patch, describe)));
         self.method(Method::PATCH, handler)
     }
 

@@ -4,6 +4,7 @@
 use actix_web::http::{StatusCode, header};
 use actix_web::{HttpResponse, HttpResponseBuilder, ResponseError};
 use portfolio_domain::access::AccessError;
+use portfolio_domain::employer::EmployerId;
 use portfolio_domain::field_error::{Field, FieldError, FieldErrors, ValueKind};
 use portfolio_domain::ports::PortError;
 use portfolio_domain::use_cases::{EmployerError, ImageError};
@@ -112,16 +113,19 @@ pub enum ApiError {
     /// Parameters of a list that can't be understood, each with what is wrong with it.
     #[error("parameters: {0:?}")]
     Parameters(Vec<(&'static str, ParameterError)>),
-    /// The use case refused.
+    /// What a client wrote of an employer or an image is wrong: everything that is.
+    #[error("{} fields are wrong", .0.by_field().count())]
+    Invalid(FieldErrors),
+    /// What was to be removed is shown by these employers, by id.
+    #[error("{} employers show the image", .0.len())]
+    InUse(Vec<EmployerId>),
+    /// Something behind a port is away, full or broken.
     #[error(transparent)]
-    Employer(#[from] EmployerError),
-    /// The use case about images refused.
-    #[error(transparent)]
-    Image(#[from] ImageError),
+    Port(#[from] PortError),
     /// The form can't be read.
     #[error("form: {0}")]
     Form(String),
-    /// The file is none that the client named.
+    /// What is there is none of the versions that the client named.
     #[error("precondition failed")]
     PreconditionFailed,
     /// Nothing of the file is in the range that was asked for.
@@ -143,6 +147,28 @@ pub enum ApiError {
     Unavailable(String),
 }
 
+impl From<EmployerError> for ApiError {
+    fn from(error: EmployerError) -> Self {
+        match error {
+            EmployerError::NotFound => Self::NotFound,
+            EmployerError::PreconditionFailed => Self::PreconditionFailed,
+            EmployerError::Invalid(errors) => Self::Invalid(errors),
+            EmployerError::Port(error) => Self::Port(error),
+        }
+    }
+}
+
+impl From<ImageError> for ApiError {
+    fn from(error: ImageError) -> Self {
+        match error {
+            ImageError::NotFound => Self::NotFound,
+            ImageError::InUse(employers) => Self::InUse(employers),
+            ImageError::Invalid(errors) => Self::Invalid(errors),
+            ImageError::Port(error) => Self::Port(error),
+        }
+    }
+}
+
 impl ApiError {
     /// The status of the answer.
     fn status(&self) -> StatusCode {
@@ -160,23 +186,15 @@ impl ApiError {
             }
             Self::BodyTooLarge => StatusCode::PAYLOAD_TOO_LARGE,
             Self::BodyTimeout => StatusCode::REQUEST_TIMEOUT,
-            Self::BodyBroken(_) | Self::Json(_) | Self::NotAnObject(_) | Self::Parameters(_) => {
-                StatusCode::BAD_REQUEST
-            }
+            Self::BodyBroken(_)
+            | Self::Json(_)
+            | Self::NotAnObject(_)
+            | Self::Parameters(_)
+            | Self::Invalid(_)
+            | Self::Form(_) => StatusCode::BAD_REQUEST,
             Self::NotFound => StatusCode::NOT_FOUND,
-            Self::Employer(error) => match error {
-                EmployerError::NotFound => StatusCode::NOT_FOUND,
-                EmployerError::PreconditionFailed => StatusCode::PRECONDITION_FAILED,
-                EmployerError::Invalid(_) => StatusCode::BAD_REQUEST,
-                EmployerError::Port(error) => port_status(error),
-            },
-            Self::Image(error) => match error {
-                ImageError::NotFound => StatusCode::NOT_FOUND,
-                ImageError::InUse(_) => StatusCode::CONFLICT,
-                ImageError::Invalid(_) => StatusCode::BAD_REQUEST,
-                ImageError::Port(error) => port_status(error),
-            },
-            Self::Form(_) => StatusCode::BAD_REQUEST,
+            Self::InUse(_) => StatusCode::CONFLICT,
+            Self::Port(error) => port_status(error),
             Self::PreconditionFailed => StatusCode::PRECONDITION_FAILED,
             Self::NoSuchRange { .. } => StatusCode::RANGE_NOT_SATISFIABLE,
             Self::MethodNotAllowed { .. } => StatusCode::METHOD_NOT_ALLOWED,
@@ -226,21 +244,12 @@ impl ApiError {
             }
             Self::NotFound => detail("Not found."),
             Self::Parameters(errors) => serde_json::to_string(&Parameters(errors)).unwrap_or_default(),
-            Self::Employer(error) => match error {
-                EmployerError::NotFound => detail("Not found."),
-                EmployerError::PreconditionFailed => detail("Precondition failed."),
-                EmployerError::Invalid(errors) => serde_json::to_string(&Fields(errors)).unwrap_or_default(),
-                EmployerError::Port(error) => port_body(error),
-            },
-            Self::Image(error) => match error {
-                ImageError::NotFound => detail("Not found."),
-                ImageError::InUse(employers) => {
-                    let ids: Vec<i64> = employers.iter().map(|id| id.0).collect();
-                    json!({ "detail": "The image is in use.", "employers": ids }).to_string()
-                }
-                ImageError::Invalid(errors) => serde_json::to_string(&Fields(errors)).unwrap_or_default(),
-                ImageError::Port(error) => port_body(error),
-            },
+            Self::Invalid(errors) => serde_json::to_string(&Fields(errors)).unwrap_or_default(),
+            Self::InUse(employers) => {
+                let ids: Vec<i64> = employers.iter().map(|id| id.0).collect();
+                json!({ "detail": "The image is in use.", "employers": ids }).to_string()
+            }
+            Self::Port(error) => port_body(error),
             Self::Form(why) => detail(format!("Multipart form parse error - {why}")),
             Self::PreconditionFailed => detail("Precondition failed."),
             Self::NoSuchRange { .. } => detail("Requested range not satisfiable."),
@@ -423,7 +432,7 @@ mod tests {
         for error in [
             ApiError::Access(AccessError::Port(PortError::Internal(secret.into()))),
             ApiError::Access(AccessError::Port(PortError::Unavailable(secret.into()))),
-            ApiError::Employer(EmployerError::Port(PortError::StorageFull(secret.into()))),
+            EmployerError::Port(PortError::StorageFull(secret.into())).into(),
             ApiError::Unavailable(secret.into()),
             ApiError::BodyBroken(secret.into()),
         ] {

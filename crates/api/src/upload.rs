@@ -4,7 +4,6 @@
 use std::future::Future;
 #[cfg(target_os = "linux")]
 use std::os::fd::AsRawFd as _;
-use std::path::PathBuf;
 use std::time::Duration;
 
 use actix_multipart::{Field as Part, Multipart, MultipartError};
@@ -15,8 +14,8 @@ use futures_util::StreamExt as _;
 use portfolio_domain::field_error::FieldError;
 use portfolio_domain::image::{FileSize, MAX_FILE_SIZE};
 use portfolio_domain::image_library::{ImageDraft, UploadedFile};
+use portfolio_domain::local_file::LocalFile;
 use portfolio_domain::ports::PortError;
-use portfolio_domain::use_cases::ImageError;
 use tokio::fs::File;
 use tokio::io::AsyncWriteExt as _;
 use tokio::time::timeout;
@@ -31,43 +30,20 @@ const DEADLINE: Duration = Duration::from_secs(60);
 /// How long each piece of it may.
 const PIECE_DEADLINE: Duration = Duration::from_secs(10);
 
-/// A form that was read. Its file is gone with it.
-pub struct Upload {
-    /// What it asks for.
-    pub draft: ImageDraft,
-    _file: Option<Temporary>,
-}
-
-/// A file of the local disk that others may open by its place as long as this is kept.
+/// A file to write to, and the same for whoever reads it. On Linux it has no name, so that nothing of it is left
+/// however the process ends.
 #[cfg(target_os = "linux")]
-struct Temporary {
-    place: PathBuf,
-    /// It has no name, so that nothing of it is left however the process ends.
-    _file: std::fs::File,
+fn temporary() -> std::io::Result<(File, LocalFile)> {
+    let file = tempfile::tempfile()?;
+    let path = format!("/proc/self/fd/{}", file.as_raw_fd());
+    Ok((File::from_std(file.try_clone()?), LocalFile::kept_by(path, file)))
 }
 
-#[cfg(target_os = "linux")]
-impl Temporary {
-    fn new() -> std::io::Result<(File, Self)> {
-        let file = tempfile::tempfile()?;
-        let place = format!("/proc/self/fd/{}", file.as_raw_fd()).into();
-        Ok((File::from_std(file.try_clone()?), Self { place, _file: file }))
-    }
-}
-
-/// A file of the local disk that others may open by its place as long as this is kept.
+/// A file to write to, and the same for whoever reads it.
 #[cfg(not(target_os = "linux"))]
-struct Temporary {
-    place: PathBuf,
-    _path: tempfile::TempPath,
-}
-
-#[cfg(not(target_os = "linux"))]
-impl Temporary {
-    fn new() -> std::io::Result<(File, Self)> {
-        let (file, path) = tempfile::Builder::new().prefix("portfolio-upload-").tempfile()?.into_parts();
-        Ok((File::from_std(file), Self { place: path.to_path_buf(), _path: path }))
-    }
+fn temporary() -> std::io::Result<(File, LocalFile)> {
+    let (file, path) = tempfile::Builder::new().prefix("portfolio-upload-").tempfile()?.into_parts();
+    Ok((File::from_std(file), LocalFile::kept_by(path.to_path_buf(), path)))
 }
 
 /// Reads the file `f` and the text `name`; of a repeated part the last counts, other parts are ignored.
@@ -75,7 +51,7 @@ impl Temporary {
 /// # Errors
 ///
 /// The first that applies of 415, 413, 408, 400, and 503 or 507 when there is no room for the file.
-pub async fn read(request: &HttpRequest, payload: Payload) -> Result<Upload, ApiError> {
+pub async fn read(request: &HttpRequest, payload: Payload) -> Result<ImageDraft, ApiError> {
     let sent = header_text(request, &header::CONTENT_TYPE).unwrap_or_default();
     let is_form = sent.parse::<mime::Mime>().is_ok_and(|sent| sent.essence_str() == "multipart/form-data");
     if !is_form {
@@ -90,9 +66,8 @@ pub async fn read(request: &HttpRequest, payload: Payload) -> Result<Upload, Api
     timeout(DEADLINE, read_parts(form)).await.unwrap_or(Err(ApiError::BodyTimeout))
 }
 
-async fn read_parts(mut form: Multipart) -> Result<Upload, ApiError> {
+async fn read_parts(mut form: Multipart) -> Result<ImageDraft, ApiError> {
     let mut file = Err(FieldError::NoFile);
-    let mut kept = None;
     let mut name = None;
     let mut rest = 0;
     while let Some(part) = piece(form.next()).await? {
@@ -105,12 +80,10 @@ async fn read_parts(mut form: Multipart) -> Result<Upload, ApiError> {
                     part.content_disposition().and_then(|sent| sent.get_filename()).map(str::to_owned);
                 match file_name {
                     Some(file_name) if !file_name.is_empty() => {
-                        let (size, temporary) = read_file(&mut part).await?;
-                        file = match size {
-                            FileSize(0) => Err(FieldError::EmptyFile),
-                            size => Ok(UploadedFile { place: temporary.place.clone(), size, file_name }),
+                        file = match read_file(&mut part).await? {
+                            (FileSize(0), _) => Err(FieldError::EmptyFile),
+                            (size, file) => Ok(UploadedFile { file, size, file_name }),
                         };
-                        kept = Some(temporary);
                     }
                     // What a browser sends when no file was chosen.
                     Some(_) => {
@@ -137,12 +110,12 @@ async fn read_parts(mut form: Multipart) -> Result<Upload, ApiError> {
             return Err(ApiError::BodyTooLarge);
         }
     }
-    Ok(Upload { draft: ImageDraft { file, name }, _file: kept })
+    Ok(ImageDraft { file, name })
 }
 
 /// Streams a part to a file of its own.
-async fn read_file(part: &mut Part) -> Result<(FileSize, Temporary), ApiError> {
-    let (mut file, temporary) = Temporary::new().map_err(|error| no_room(&error))?;
+async fn read_file(part: &mut Part) -> Result<(FileSize, LocalFile), ApiError> {
+    let (mut file, local) = temporary().map_err(|error| no_room(&error))?;
     let mut size = 0;
     while let Some(chunk) = piece(part.next()).await? {
         let chunk = chunk.map_err(broken)?;
@@ -153,7 +126,7 @@ async fn read_file(part: &mut Part) -> Result<(FileSize, Temporary), ApiError> {
         file.write_all(&chunk).await.map_err(|error| no_room(&error))?;
     }
     file.flush().await.map_err(|error| no_room(&error))?;
-    Ok((FileSize(size), temporary))
+    Ok((FileSize(size), local))
 }
 
 /// Reads a part that is short, and counts it.
@@ -189,5 +162,5 @@ fn no_room(error: &std::io::Error) -> ApiError {
         StorageFull | QuotaExceeded => PortError::StorageFull(text),
         _ => PortError::Internal(text),
     };
-    ImageError::from(error).into()
+    error.into()
 }

@@ -1,10 +1,9 @@
 //! What is added to the image library, and which images a list shows (contract, section 5).
 
-use std::path::PathBuf;
-
 use crate::field_error::FieldError;
 use crate::image::{FileSize, Image, ImageName, MediaPath};
 use crate::list::{Ordering, Page, SortKey};
+use crate::local_file::LocalFile;
 use crate::search::Search;
 
 /// An image that is to be added, its files stored already.
@@ -79,8 +78,8 @@ pub struct ImagePage {
 /// A file that came in, on the local disk.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct UploadedFile {
-    /// Where it lies until the request is answered.
-    pub place: PathBuf,
+    /// The file itself.
+    pub file: LocalFile,
     /// Its length.
     pub size: FileSize,
     /// What the client calls it.

@@ -13,6 +13,7 @@ pub mod field_error;
 pub mod image;
 pub mod image_library;
 pub mod list;
+pub mod local_file;
 pub mod media_path;
 pub mod permission;
 pub mod ports;

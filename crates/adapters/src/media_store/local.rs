@@ -160,9 +160,9 @@ impl Source {
     fn open(source: MediaSource) -> Result<Self, PortError> {
         match source {
             MediaSource::Bytes(bytes) => Ok(Self::Bytes(bytes)),
-            MediaSource::File(path) => std::fs::File::open(&path)
+            MediaSource::File(file) => std::fs::File::open(file.path())
                 .map(Self::File)
-                .map_err(|error| PortError::Internal(format!("{}: {error}", path.display()))),
+                .map_err(|error| PortError::Internal(format!("{}: {error}", file.path().display()))),
         }
     }
 

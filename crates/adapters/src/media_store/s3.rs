@@ -191,9 +191,9 @@ impl S3MediaStore {
     async fn payload(source: MediaSource) -> Result<PutPayload, PortError> {
         let bytes = match source {
             MediaSource::Bytes(bytes) => bytes,
-            MediaSource::File(path) => tokio::task::spawn_blocking(move || {
-                std::fs::read(&path)
-                    .map_err(|error| PortError::Internal(format!("{}: {error}", path.display())))
+            MediaSource::File(file) => tokio::task::spawn_blocking(move || {
+                std::fs::read(file.path())
+                    .map_err(|error| PortError::Internal(format!("{}: {error}", file.path().display())))
             })
             .await
             .map_err(|error| PortError::Internal(error.to_string()))??

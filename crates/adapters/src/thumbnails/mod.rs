@@ -21,13 +21,14 @@ mod webp;
 use std::fs::File;
 use std::io::Read;
 use std::panic::{AssertUnwindSafe, catch_unwind};
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::sync::Arc;
 use std::thread::available_parallelism;
 
 use async_trait::async_trait;
 use fast_image_resize::Resizer;
 use portfolio_domain::image::{ImageFormat, MAX_FILE_SIZE, THUMBNAIL_BOXES};
+use portfolio_domain::local_file::LocalFile;
 use portfolio_domain::ports::{PortError, RenderError, RenderedThumbnail, Rendering, Thumbnailer};
 use tokio::sync::{Semaphore, oneshot};
 
@@ -78,13 +79,16 @@ impl Default for PooledThumbnailer {
 
 #[async_trait]
 impl Thumbnailer for PooledThumbnailer {
-    async fn render(&self, original: &Path) -> Result<Rendering, RenderError> {
+    async fn render(&self, original: &LocalFile) -> Result<Rendering, RenderError> {
         let place = self.places.clone().try_acquire_owned().map_err(|_| RenderError::Busy)?;
         let (answer, asked) = oneshot::channel();
-        let (budget, original) = (self.budget.clone(), PathBuf::from(original));
+        let (budget, original) = (self.budget.clone(), original.clone());
         self.threads.run(move || {
-            let rendered =
-                if answer.is_closed() { Err(RenderError::Busy) } else { render_file(&original, &budget) };
+            let rendered = if answer.is_closed() {
+                Err(RenderError::Busy)
+            } else {
+                render_file(original.path(), &budget)
+            };
             drop(place);
             // Nobody may be waiting any more.
             let _ = answer.send(rendered);

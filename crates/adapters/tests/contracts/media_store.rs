@@ -10,6 +10,7 @@ use chrono::Utc;
 use futures_util::{StreamExt as _, TryStreamExt as _};
 use portfolio_adapters::media_store::{LocalMediaStore, S3Location, S3MediaStore, S3Settings};
 use portfolio_domain::image::FileSize;
+use portfolio_domain::local_file::LocalFile;
 use portfolio_domain::media_path::MediaPath;
 use portfolio_domain::ports::{MediaEntry, MediaSource, MediaStore, PortError, Probe as _, PutError};
 use portfolio_testkit::S3Server;
@@ -145,7 +146,7 @@ async fn a_file_of_ten_mebibytes_comes_from_disk_and_goes_in_pieces(
     let upload = tempfile::NamedTempFile::new().unwrap();
     let bytes: Vec<u8> = (0_u32..10 << 20).map(|i| (i ^ (i >> 8) ^ (i >> 16)).to_le_bytes()[0]).collect();
     std::fs::write(upload.path(), &bytes).unwrap();
-    fixture.store.put_new(&at(LOGO), MediaSource::File(upload.path().to_owned())).await.unwrap();
+    fixture.store.put_new(&at(LOGO), MediaSource::File(LocalFile::lasting(upload.path()))).await.unwrap();
     assert!(upload.path().exists(), "the source stays");
     let mut chunks = fixture.store.read(&at(LOGO), None).await.unwrap().unwrap().chunks;
     let mut read = Vec::new();
@@ -392,7 +393,7 @@ async fn a_half_written_file_is_listed_and_deletable_but_no_medium() {
     let pipe = fixture.folder.join("../pipe");
     make_pipe(&pipe);
     let store = fixture.store.clone();
-    let source = MediaSource::File(pipe.clone());
+    let source = MediaSource::File(LocalFile::lasting(&pipe));
     let put = tokio::spawn(async move { store.put_new(&at(LOGO), source).await });
     let mut upload = tokio::task::spawn_blocking(move || {
         let mut upload = std::fs::OpenOptions::new().write(true).open(pipe).unwrap();
@@ -428,7 +429,8 @@ async fn a_half_written_file_is_listed_and_deletable_but_no_medium() {
 #[tokio::test(flavor = "multi_thread")]
 async fn a_source_that_is_not_there_stores_nothing(#[values(Place::Folder, Place::Bucket)] place: Place) {
     let fixture = Fixture::new(place);
-    let put = fixture.store.put_new(&at(LOGO), MediaSource::File("/nowhere/upload".into())).await;
+    let put =
+        fixture.store.put_new(&at(LOGO), MediaSource::File(LocalFile::lasting("/nowhere/upload"))).await;
     assert!(matches!(put, Err(PutError::Port(PortError::Internal(_)))), "{put:?}");
     assert_eq!(fixture.list().await, []);
 }

@@ -10,6 +10,7 @@ mod queue;
 use std::path::PathBuf;
 
 use portfolio_adapters::thumbnails::PooledThumbnailer;
+use portfolio_domain::local_file::LocalFile;
 use portfolio_domain::ports::{RenderError, Rendering, Thumbnailer};
 
 /// A folder of files below this one.
@@ -26,5 +27,5 @@ fn corpus(name: &str) -> Vec<u8> {
 async fn render(bytes: &[u8]) -> Result<Rendering, RenderError> {
     let file = tempfile::NamedTempFile::new().unwrap();
     std::fs::write(&file, bytes).unwrap();
-    PooledThumbnailer::with_threads(1).render(file.path()).await
+    PooledThumbnailer::with_threads(1).render(&LocalFile::lasting(file.path())).await
 }

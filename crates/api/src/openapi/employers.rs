@@ -4,7 +4,6 @@ use actix_web::http::StatusCode;
 use portfolio_domain::access::{ChangeEmployer, CreateEmployer, DeleteEmployer, ViewEmployers};
 use portfolio_domain::employer::{self, EmployerName};
 use portfolio_domain::field_error::{Field, FieldError, ValueKind};
-use portfolio_domain::use_cases::EmployerError;
 use serde_json::{Value, json};
 use utoipa::openapi::Content;
 use utoipa::openapi::path::{Operation, Parameter, ParameterBuilder};
@@ -54,7 +53,7 @@ pub(crate) fn get() -> Operation {
         .with(StatusCode::OK, "ETag", ETAG, TAG_EXAMPLE)
         .answers(StatusCode::NOT_MODIFIED, "`If-None-Match` holds the employer's tag.", None)
         .with(StatusCode::NOT_MODIFIED, "ETag", ETAG, TAG_EXAMPLE)
-        .fails([EmployerError::NotFound.into(), EmployerError::PreconditionFailed.into()])
+        .fails([ApiError::NotFound, ApiError::PreconditionFailed])
         .build()
 }
 
@@ -76,7 +75,7 @@ pub(crate) fn create() -> Operation {
         )
         .fails(body_errors(&[]))
         .fails(wrong_members(Some(FieldError::Required)))
-        .fails([EmployerError::Port(full()).into()])
+        .fails([full()])
         .build()
 }
 
@@ -101,11 +100,7 @@ pub(crate) fn patch() -> Operation {
         .answers(StatusCode::OK, "The employer as it is now.", Some((JSON, employer())))
         .with(StatusCode::OK, "ETag", ETAG, TAG_EXAMPLE)
         .fails(body_errors(&PATCH_TYPES))
-        .fails([
-            EmployerError::NotFound.into(),
-            EmployerError::PreconditionFailed.into(),
-            EmployerError::Port(full()).into(),
-        ])
+        .fails([ApiError::NotFound, ApiError::PreconditionFailed, full()])
         .fails(wrong_members(None))
         .build()
 }
@@ -117,11 +112,7 @@ pub(crate) fn delete() -> Operation {
         .parameter(if_match())
         .parameter(if_none_match())
         .answers(StatusCode::NO_CONTENT, "It is gone.", None)
-        .fails([
-            EmployerError::NotFound.into(),
-            EmployerError::PreconditionFailed.into(),
-            EmployerError::Port(full()).into(),
-        ])
+        .fails([ApiError::NotFound, ApiError::PreconditionFailed, full()])
         .build()
 }
 
@@ -198,7 +189,7 @@ fn wrong_members(more: Option<FieldError>) -> impl Iterator<Item = ApiError> {
     names
         .chain(image.map(of(Field::Image)))
         .chain(description.map(of(Field::Description)))
-        .map(|wrong| EmployerError::Invalid([wrong].into_iter().collect()).into())
+        .map(|wrong| ApiError::Invalid([wrong].into_iter().collect()))
 }
 
 fn filters() -> [Parameter; 10] {

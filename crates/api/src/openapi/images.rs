@@ -5,7 +5,6 @@ use portfolio_domain::access::{ChangeImage, CreateImage, DeleteImage, ViewImages
 use portfolio_domain::employer::EmployerId;
 use portfolio_domain::field_error::{Field, FieldError};
 use portfolio_domain::image::{ImageName, MAX_SIDE};
-use portfolio_domain::use_cases::ImageError;
 use serde_json::{Value, json};
 use utoipa::openapi::Content;
 use utoipa::openapi::path::{Operation, ParameterBuilder};
@@ -41,7 +40,7 @@ pub(crate) fn get() -> Operation {
         .guarded::<ViewImages>("")
         .parameter(id())
         .answers(StatusCode::OK, "The image.", Some((JSON, image())))
-        .fails([ImageError::NotFound.into()])
+        .fails([ApiError::NotFound])
         .build()
 }
 
@@ -62,7 +61,7 @@ pub(crate) fn create() -> Operation {
         .fails([ApiError::Form("could not find boundary".into())])
         .fails(wrong(errors))
         .fails(wrong(name_errors()))
-        .fails([ImageError::Port(full()).into()])
+        .fails([full()])
         .build()
 }
 
@@ -75,7 +74,7 @@ pub(crate) fn patch() -> Operation {
         .body(&PATCH_TYPES, IMAGE_PATCH, &[("Another name", json!({"name": "technology"}))])
         .answers(StatusCode::OK, "The image as it is now.", Some((JSON, image())))
         .fails(body_errors(&PATCH_TYPES))
-        .fails([ImageError::NotFound.into(), ImageError::Port(full()).into()])
+        .fails([ApiError::NotFound, full()])
         .fails(wrong([FieldError::Null, FieldError::NotAString].map(|error| (Field::Name, error))))
         .fails(wrong(name_errors()))
         .build()
@@ -86,11 +85,7 @@ pub(crate) fn delete() -> Operation {
         .guarded::<DeleteImage>("Its files go, too. An image that employers show stays.")
         .parameter(id())
         .answers(StatusCode::NO_CONTENT, "It is gone.", None)
-        .fails([
-            ImageError::NotFound.into(),
-            ImageError::InUse(vec![EmployerId(4), EmployerId(123)]).into(),
-            ImageError::Port(full()).into(),
-        ])
+        .fails([ApiError::NotFound, ApiError::InUse(vec![EmployerId(4), EmployerId(123)]), full()])
         .build()
 }
 
@@ -105,7 +100,7 @@ fn name_errors() -> [(Field, FieldError); 3] {
 }
 
 fn wrong(errors: impl IntoIterator<Item = (Field, FieldError)>) -> impl Iterator<Item = ApiError> {
-    errors.into_iter().map(|error| ImageError::Invalid([error].into_iter().collect()).into())
+    errors.into_iter().map(|error| ApiError::Invalid([error].into_iter().collect()))
 }
 
 fn image() -> Content {

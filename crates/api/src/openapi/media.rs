@@ -2,7 +2,6 @@
 
 use actix_web::http::StatusCode;
 use portfolio_domain::ports::PortError;
-use portfolio_domain::use_cases::ImageError;
 use serde_json::json;
 use utoipa::openapi::path::{Operation, ParameterIn};
 use utoipa::openapi::{Content, ContentBuilder, Required};
@@ -48,7 +47,7 @@ pub(crate) fn get(policy: &str, caching: &str) -> Operation {
             ApiError::PreconditionFailed,
             ApiError::NoSuchRange { size: 5123 },
             ApiError::Unavailable(String::new()),
-            ImageError::Port(PortError::Internal(String::new())).into(),
+            PortError::Internal(String::new()).into(),
         ])
         .build()
 }

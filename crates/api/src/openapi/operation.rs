@@ -15,8 +15,7 @@ use utoipa::openapi::extensions::Extensions;
 use utoipa::openapi::path::{Operation, OperationBuilder, Parameter, ParameterBuilder, ParameterIn};
 use utoipa::openapi::request_body::RequestBodyBuilder;
 use utoipa::openapi::response::ResponseBuilder;
-use utoipa::openapi::schema::AnyOfBuilder;
-use utoipa::openapi::schema::{KnownFormat, Object, ObjectBuilder, SchemaFormat, Type};
+use utoipa::openapi::schema::{AnyOfBuilder, KnownFormat, Object, ObjectBuilder, SchemaFormat, Type};
 use utoipa::openapi::security::SecurityRequirement;
 use utoipa::openapi::{Content, ContentBuilder, Header, RefOr, Required, Schema};
 
@@ -70,7 +69,7 @@ impl Description {
             AccessError::UserInactive.into(),
             AccessError::Forbidden { name, permission }.into(),
             ApiError::Unavailable(String::new()),
-            AccessError::Port(PortError::Internal(String::new())).into(),
+            PortError::Internal(String::new()).into(),
         ])
     }
 
@@ -367,8 +366,9 @@ pub(super) fn body_errors(accept_patch: &'static [&'static str]) -> Vec<ApiError
     .collect()
 }
 
-pub(super) fn full() -> PortError {
-    PortError::StorageFull(String::new())
+/// No room is left to write.
+pub(super) fn full() -> ApiError {
+    PortError::StorageFull(String::new()).into()
 }
 
 pub(super) fn text() -> ObjectBuilder {

@@ -4,10 +4,9 @@
 use portfolio_domain::employer::{Description, EmployerName};
 use portfolio_domain::image::ImageName;
 use serde_json::{Value, json};
-use utoipa::openapi::schema::AnyOfBuilder;
 use utoipa::openapi::schema::{
-    AdditionalProperties, ComponentsBuilder, KnownFormat, Object, ObjectBuilder, SchemaFormat, SchemaType,
-    Type,
+    AdditionalProperties, AnyOfBuilder, ComponentsBuilder, KnownFormat, Object, ObjectBuilder, SchemaFormat,
+    SchemaType, Type,
 };
 use utoipa::openapi::{ArrayBuilder, Ref, RefOr, Schema};
 

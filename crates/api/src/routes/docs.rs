@@ -21,8 +21,8 @@ const PAGE_POLICY: &str = "default-src 'none'; script-src 'self'; style-src 'sel
 
 pub(super) fn endpoints() -> Vec<Endpoint> {
     vec![
-        Endpoint::at("/api/openapi.json").get(document, docs::document()),
-        Endpoint::at("/api/docs").get(page, docs::page(PAGE_POLICY)),
+        Endpoint::at("/api/openapi.json").get(document, Some(docs::document)),
+        Endpoint::at("/api/docs").get(page, Some(|| docs::page(PAGE_POLICY))),
         Endpoint::at("/api/docs/start.js").get(start, None),
         Endpoint::at("/api/docs/swagger-ui-bundle.js").get(script, None),
         Endpoint::at("/api/docs/swagger-ui.css").get(style, None),
@@ -92,5 +92,5 @@ fn packed_asset(request: &HttpRequest, content_type: &str, file: &Packed) -> Res
         return Ok(answer.insert_header(ContentEncoding::Gzip).body(file.packed));
     }
     let content = file.unpacked();
-    Ok(answer.body(content.map_err(|error| ApiError::Access(PortError::Internal(error.to_string()).into()))?))
+    Ok(answer.body(content.map_err(|error| PortError::Internal(error.to_string()))?))
 }

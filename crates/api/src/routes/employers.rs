@@ -5,7 +5,6 @@ use actix_web::web::{Data, Payload};
 use actix_web::{HttpRequest, HttpResponse};
 use portfolio_domain::access::{ChangeEmployer, CreateEmployer, DeleteEmployer, ViewEmployers};
 use portfolio_domain::employer::{EmployerId, Precondition};
-use portfolio_domain::use_cases::EmployerError;
 
 use crate::body;
 use crate::endpoint::Endpoint;
@@ -18,11 +17,13 @@ use crate::service::Service;
 
 pub(super) fn endpoints() -> Vec<Endpoint> {
     vec![
-        Endpoint::at("/api/portfolios/employers").get(list, docs::list()).post(create, docs::create()),
+        Endpoint::at("/api/portfolios/employers")
+            .get(list, Some(docs::list))
+            .post(create, Some(docs::create)),
         Endpoint::at("/api/portfolios/employers/{id}")
-            .get(get, docs::get())
-            .patch(patch, docs::patch())
-            .delete(delete, docs::delete()),
+            .get(get, Some(docs::get))
+            .patch(patch, Some(docs::patch))
+            .delete(delete, Some(docs::delete)),
     ]
 }
 
@@ -35,8 +36,7 @@ async fn list(
     let Guarded { permitted, mut budget } = guarded;
     let parameters = Parameters::parse(request.query_string());
     let query = parameters.employer_query()?;
-    let found = budget.spend(service.list_employers.execute(&permitted, &query)).await?;
-    let found = found.map_err(EmployerError::from)?;
+    let found = budget.spend(service.list_employers.execute(&permitted, &query)).await??;
     Ok(service.representation.employers(request.path(), &parameters, query.page, &found))
 }
 
@@ -50,7 +50,7 @@ async fn get(
     let employer = budget.spend(service.get_employer.execute(&permitted, id(&request)?)).await??;
     let etags = &service.representation.etags;
     if field(&request, &header::IF_MATCH).is_some_and(|value| !etags.matches(&value, &employer)) {
-        return Err(EmployerError::PreconditionFailed.into());
+        return Err(ApiError::PreconditionFailed);
     }
     if field(&request, &header::IF_NONE_MATCH).is_some_and(|value| !etags.matches_none(&value, &employer)) {
         return Ok(service.representation.not_modified(&employer));

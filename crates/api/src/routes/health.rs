@@ -11,8 +11,8 @@ use crate::service::Service;
 
 pub(super) fn endpoints() -> Vec<Endpoint> {
     vec![
-        Endpoint::at("/healthz").get(alive, docs::alive()),
-        Endpoint::at("/readyz").get(ready, docs::ready()),
+        Endpoint::at("/healthz").get(alive, Some(docs::alive)),
+        Endpoint::at("/readyz").get(ready, Some(docs::ready)),
     ]
 }
 

@@ -6,7 +6,6 @@ use actix_web::web::{Data, Payload};
 use actix_web::{HttpRequest, HttpResponse};
 use portfolio_domain::access::{ChangeImage, CreateImage, DeleteImage, ViewImages};
 use portfolio_domain::image::ImageId;
-use portfolio_domain::use_cases::ImageError;
 use tokio::time::timeout;
 
 use crate::endpoint::Endpoint;
@@ -19,11 +18,11 @@ use crate::{body, upload};
 
 pub(super) fn endpoints() -> Vec<Endpoint> {
     vec![
-        Endpoint::at("/api/images").get(list, docs::list()).post(create, docs::create()),
+        Endpoint::at("/api/images").get(list, Some(docs::list)).post(create, Some(docs::create)),
         Endpoint::at("/api/images/{id}")
-            .get(get, docs::get())
-            .patch(patch, docs::patch())
-            .delete(delete, docs::delete()),
+            .get(get, Some(docs::get))
+            .patch(patch, Some(docs::patch))
+            .delete(delete, Some(docs::delete)),
     ]
 }
 
@@ -36,8 +35,7 @@ async fn list(
     let Guarded { permitted, mut budget } = guarded;
     let parameters = Parameters::parse(request.query_string());
     let query = parameters.image_query()?;
-    let found = budget.spend(service.list_images.execute(&permitted, &query)).await?;
-    let found = found.map_err(ImageError::from)?;
+    let found = budget.spend(service.list_images.execute(&permitted, &query)).await??;
     Ok(service.representation.images(request.path(), &parameters, query.page, &found))
 }
 
@@ -62,8 +60,8 @@ async fn create(
     request: HttpRequest,
     payload: Payload,
 ) -> Result<HttpResponse, ApiError> {
-    let upload = upload::read(&request, payload).await?;
-    let work = service.upload_image.execute(&guarded.permitted, upload.draft.clone());
+    let draft = upload::read(&request, payload).await?;
+    let work = service.upload_image.execute(&guarded.permitted, draft);
     let image = timeout(DEADLINE, work)
         .await
         .map_err(|_| ApiError::Unavailable("the time for an upload is up".into()))??;

@@ -29,7 +29,7 @@ const POLICY: &str = "default-src 'none'; sandbox";
 const CACHING: &str = "public, max-age=31536000, immutable";
 
 pub(super) fn endpoints() -> Vec<Endpoint> {
-    vec![Endpoint::below("/media/{path}").get(get, docs::get(POLICY, CACHING))]
+    vec![Endpoint::below("/media/{path}").get(get, Some(|| docs::get(POLICY, CACHING)))]
 }
 
 async fn get(service: Data<Service>, request: HttpRequest) -> Result<HttpResponse, ApiError> {

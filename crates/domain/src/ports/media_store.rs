@@ -1,5 +1,4 @@
 use std::ops::Range;
-use std::path::PathBuf;
 
 use async_trait::async_trait;
 use bytes::Bytes;
@@ -7,14 +6,15 @@ use chrono::{DateTime, Utc};
 use futures_core::stream::BoxStream;
 
 use crate::image::FileSize;
+use crate::local_file::LocalFile;
 use crate::media_path::MediaPath;
 use crate::ports::{PortError, Probe};
 
 /// What is to be stored.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum MediaSource {
-    /// The file of the local disk with this name, as an upload that came in. It is read, not taken away.
-    File(PathBuf),
+    /// A file of the local disk, as an upload that came in. It is read, not taken away.
+    File(LocalFile),
     /// These bytes, as a thumbnail.
     Bytes(Bytes),
 }

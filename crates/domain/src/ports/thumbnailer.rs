@@ -1,8 +1,7 @@
-use std::path::Path;
-
 use async_trait::async_trait;
 
 use crate::image::ImageFormat;
+use crate::local_file::LocalFile;
 use crate::ports::PortError;
 
 /// What an image's file turned out to be, and the thumbnails made of it.
@@ -66,5 +65,5 @@ pub trait Thumbnailer: Send + Sync {
     /// # Errors
     ///
     /// See [`RenderError`].
-    async fn render(&self, original: &Path) -> Result<Rendering, RenderError>;
+    async fn render(&self, original: &LocalFile) -> Result<Rendering, RenderError>;
 }

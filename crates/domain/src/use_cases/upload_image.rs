@@ -51,8 +51,8 @@ impl UploadImage {
         let ImageDraft { file, name } = draft;
         let name = name.map(|raw| ImageName::parse(&raw)).transpose();
         let file = match file {
-            Ok(file) => match self.thumbnailer.render(&file.place).await {
-                Ok(rendering) => Ok((file, rendering)),
+            Ok(upload) => match self.thumbnailer.render(&upload.file).await {
+                Ok(rendering) => Ok((upload, rendering)),
                 Err(RenderError::NotAnImage) => Err(FieldError::NotAnImage),
                 Err(RenderError::TooLarge) => Err(FieldError::ImageTooLarge { max: MAX_SIDE }),
                 Err(RenderError::Busy) => {
@@ -63,7 +63,7 @@ impl UploadImage {
             Err(error) => Err(error),
         };
         match (file, name) {
-            (Ok((file, rendering)), Ok(name)) => Ok(self.add(file, rendering, name).await?),
+            (Ok((upload, rendering)), Ok(name)) => Ok(self.add(upload, rendering, name).await?),
             (file, name) => {
                 let of_name = name.err().into_iter().flatten().map(|error| (Field::Name, error));
                 let of_file = file.err().map(|error| (Field::File, error));
@@ -74,15 +74,15 @@ impl UploadImage {
 
     async fn add(
         &self,
-        file: UploadedFile,
+        upload: UploadedFile,
         rendering: Rendering,
         name: Option<ImageName>,
     ) -> Result<Image, PortError> {
         let now = self.clock.now();
-        let stored = StoredName::new(&file.file_name, now);
+        let stored = StoredName::new(&upload.file_name, now);
         let Rendering { format, width, height, mode, thumbnails } = rendering;
         let (media, random) = (&*self.media, &*self.random);
-        let source = MediaSource::File(file.place);
+        let source = MediaSource::File(upload.file);
         let path = put_original(media, random, &stored, format.extension(), source).await?;
         let thumbnails = match put_thumbnails(media, random, &stored, thumbnails).await {
             Ok(thumbnails) => thumbnails,
@@ -93,9 +93,9 @@ impl UploadImage {
         };
         // Of a name that nothing can be seen of, nothing is shown either.
         let own =
-            || ImageName::parse(&display_name(&file.file_name)).unwrap_or_else(|_| ImageName::fallback());
+            || ImageName::parse(&display_name(&upload.file_name)).unwrap_or_else(|_| ImageName::fallback());
         let name = name.unwrap_or_else(own);
-        let new = NewImage { name, path, size: file.size, width, height, mode, thumbnails };
+        let new = NewImage { name, path, size: upload.size, width, height, mode, thumbnails };
         let error = match self.images.create(&new, now).await {
             Ok(Some(image)) => return Ok(image),
             Ok(None) => PortError::Internal(format!("{} is a row's, and was no file's", new.path.as_str())),
@@ -116,6 +116,7 @@ mod tests {
 
     use super::*;
     use crate::image::{FileSize, ImageFormat};
+    use crate::local_file::LocalFile;
     use crate::ports::{PutError, RenderedThumbnail};
     use crate::testing::{
         FixedClock, MockImageRepository, MockMediaStore, MockRandomSource, MockThumbnailer, fixtures,
@@ -123,7 +124,7 @@ mod tests {
 
     fn draft(name: Option<&str>) -> ImageDraft {
         let file = UploadedFile {
-            place: "/tmp/upload".into(),
+            file: LocalFile::lasting("/tmp/upload"),
             size: FileSize(5123),
             file_name: "C:\\logos\\Sign 1.tar.png".into(),
         };
