@@ -8,7 +8,7 @@ use actix_web::HttpRequest;
 use actix_web::http::header::{self, HeaderName};
 use actix_web::web::{Bytes, BytesMut, Payload};
 use futures_util::StreamExt as _;
-use portfolio_domain::employer::decimal;
+use portfolio_domain::decimal::decimal;
 use portfolio_domain::employer_patch::{Draft, EmployerDraft, Patch};
 use portfolio_domain::field_error::{FieldError, ValueKind};
 use portfolio_domain::image::ImageId;

@@ -1,6 +1,7 @@
 //! Entity tags (RFC 9110, sections 8.8.3 and 13.1).
 
-use portfolio_domain::employer::{Employer, Precondition, Version, decimal};
+use portfolio_domain::decimal::decimal;
+use portfolio_domain::employer::{Employer, Precondition, Version};
 use sha2::{Digest as _, Sha256};
 
 /// Makes and reads the tags of employers: the employer's version, that of the image it shows, and a mark of

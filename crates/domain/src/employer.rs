@@ -4,6 +4,7 @@ use std::fmt;
 
 use chrono::{DateTime, Utc};
 
+use crate::decimal;
 use crate::field_error::FieldError;
 use crate::image::Image;
 use crate::search::SearchKey;
@@ -20,7 +21,7 @@ impl EmployerId {
     /// `None` for anything else, and for what no database could hold.
     #[must_use]
     pub fn from_decimal(text: &str) -> Option<Self> {
-        decimal(text).and_then(|digits| digits.parse().ok()).map(Self)
+        decimal::id(text).map(Self)
     }
 }
 
@@ -28,13 +29,6 @@ impl fmt::Display for EmployerId {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         self.0.fmt(f)
     }
-}
-
-/// `text` itself when it is a plain decimal number: digits, and no leading zero but in `0`.
-#[must_use]
-pub fn decimal(text: &str) -> Option<&str> {
-    let digits = !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_digit());
-    (digits && (text == "0" || !text.starts_with('0'))).then_some(text)
 }
 
 /// Counts the states an employer has been in. It grows by one with every change of what its answer

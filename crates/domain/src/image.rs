@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-use crate::employer::decimal;
+use crate::decimal;
 use crate::field_error::FieldError;
 pub use crate::media_path::MediaPath;
 use crate::search::SearchKey;
@@ -16,7 +16,7 @@ impl ImageId {
     /// Reads an id as it stands in an address, as [`EmployerId::from_decimal`](crate::employer::EmployerId).
     #[must_use]
     pub fn from_decimal(text: &str) -> Option<Self> {
-        decimal(text).and_then(|digits| digits.parse().ok()).map(Self)
+        decimal::id(text).map(Self)
     }
 }
 

@@ -6,6 +6,7 @@
 //! cases. Turn on the feature `testing` to get mocks of every port, fixtures and a fixed clock.
 
 pub mod access;
+pub mod decimal;
 pub mod employer;
 pub mod employer_list;
 pub mod employer_patch;

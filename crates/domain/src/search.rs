@@ -4,7 +4,7 @@ use icu_casemap::CaseMapper;
 use icu_normalizer::{ComposingNormalizer, DecomposingNormalizer};
 use icu_properties::{CodePointSetData, props::DefaultIgnorableCodePoint};
 
-use crate::employer::EmployerId;
+use crate::decimal;
 
 /// What of a text is compared when it is searched: case-folded and in Unicode normalisation form C,
 /// Arabic and Persian yeh and kaf taken as one, without the characters that nobody sees, such as
@@ -95,16 +95,16 @@ impl Gram {
     }
 }
 
-/// One word of a search: it must occur in an employer's name, or be its id.
+/// One word of a search: it must occur in the name of what is searched for, or be its id.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub struct SearchWord {
     /// What is looked for in the key of the name.
     pub key: SearchKey,
     /// The id that the word is, if it is one.
-    pub id: Option<EmployerId>,
+    pub id: Option<i64>,
 }
 
-/// The words that an employer is searched by; each must be found.
+/// The words that something is searched by; each must be found.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct Search(Vec<SearchWord>);
 
@@ -135,7 +135,7 @@ impl Search {
         }
         let mut words: Vec<SearchWord> = Vec::new();
         for word in text.split_whitespace() {
-            let word = SearchWord { key: SearchKey::of(word), id: EmployerId::from_decimal(word) };
+            let word = SearchWord { key: SearchKey::of(word), id: decimal::id(word) };
             if word.key.as_str().is_empty() || words.contains(&word) {
                 continue;
             }
@@ -189,7 +189,7 @@ mod tests {
     fn words_are_separated_by_white_space_alone() {
         let search = Search::parse("  \"Acme,  Corp\"\u{3000}7 acme \u{200b} ").unwrap();
         let words: Vec<_> = search.words().iter().map(|word| (word.key.as_str(), word.id)).collect();
-        assert_eq!(words, [("\"acme,", None), ("corp\"", None), ("7", Some(EmployerId(7))), ("acme", None)]);
+        assert_eq!(words, [("\"acme,", None), ("corp\"", None), ("7", Some(7)), ("acme", None)]);
         assert_eq!(Search::parse("a A a"), Search::parse("a"));
         assert!(Search::parse(" \u{200c} ").unwrap().words().is_empty());
     }

@@ -85,7 +85,7 @@ fn matching(filter: &EmployerFilter) -> employers::BoxedQuery<'static, Pg> {
     if !words.is_empty() {
         // The index is asked once for all words: what it has decided is then not asked again of every
         // row, as a second condition on it would be. A word that is an id need not be in the name.
-        let ids: Vec<i64> = words.iter().filter_map(|word| word.id).map(|id| id.0).collect();
+        let ids: Vec<i64> = words.iter().filter_map(|word| word.id).collect();
         let candidates = sql::<Bool>("(employer_grams(search_key) @@ ")
             .bind::<Text, _>(tsquery(words))
             .sql("::tsquery OR employers.id = ANY (")
@@ -98,7 +98,7 @@ fn matching(filter: &EmployerFilter) -> employers::BoxedQuery<'static, Pg> {
         let found = sql::<Bool>("(strpos(search_key, ")
             .bind::<Text, _>(word.key.as_str().to_owned())
             .sql(") > 0 OR employers.id = ")
-            .bind::<BigInt, _>(word.id.map_or(-1, |id| id.0))
+            .bind::<BigInt, _>(word.id.unwrap_or(-1))
             .sql(")");
         query = query.filter(found);
     }

@@ -79,7 +79,7 @@ fn matching(filter: &EmployerFilter) -> employers::BoxedQuery<'static, Sqlite> {
         let found = sql::<Bool>("(instr(search_key, ")
             .bind::<Text, _>(word.key.as_str().to_owned())
             .sql(") > 0 OR employers.id = ")
-            .bind::<BigInt, _>(word.id.map_or(-1, |id| id.0))
+            .bind::<BigInt, _>(word.id.unwrap_or(-1))
             .sql(")");
         query = query.filter(found);
     }
