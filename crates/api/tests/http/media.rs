@@ -91,6 +91,9 @@ fn one_range_is_answered_and_no_more() {
         reply.assert_detail(416, "Requested range not satisfiable.");
         assert_eq!(reply.header("content-range"), Some("bytes */10"), "{range}");
     }
+    // A range means something to GET alone (RFC 9110, section 14.2).
+    let whole = stage.send("HEAD", "/media/a.png", &[("Range", b"bytes=2-4")], None);
+    assert_eq!((whole.status, whole.header("content-length")), (200, Some("10")));
     let other = [("Range", "bytes=0-0"), ("If-Range", "\"other\"")];
     assert_eq!(stage.media("/media/a.png", &other).status, 200);
     assert_eq!(stage.media("/media/a.png", &[("Range", "bytes=0-0"), ("If-Range", &tag)]).status, 206);
@@ -106,6 +109,39 @@ fn who_has_the_file_gets_a_304() {
     }
     assert_eq!(stage.media("/media/a.png", &[("If-None-Match", "\"x\"")]).status, 200);
     assert_eq!(stage.media("/media/a.png", &[("If-Match", "\"x\"")]).status, 412);
+}
+
+/// Tags go before times, where both are sent (RFC 9110, section 13.2.2).
+#[test]
+fn who_knows_no_tag_may_name_a_time() {
+    let stage = stage("a.png");
+    let known = stage.media("/media/a.png", &[]);
+    let [time, tag] = ["last-modified", "etag"].map(|name| known.header(name).unwrap().to_owned());
+    let (before, after) = ("Sun, 06 Nov 1994 08:49:37 GMT", "Sat, 06 Nov 2094 08:49:37 GMT");
+    for (headers, status) in [
+        (vec![("If-Modified-Since", &*time)], 304),
+        (vec![("If-Modified-Since", after)], 304),
+        (vec![("If-Modified-Since", before)], 200),
+        (vec![("If-Modified-Since", "garbage")], 200),
+        (vec![("If-Modified-Since", &time), ("If-None-Match", "\"x\"")], 200),
+        (vec![("If-Unmodified-Since", &time)], 200),
+        (vec![("If-Unmodified-Since", before)], 412),
+        (vec![("If-Unmodified-Since", "garbage")], 200),
+        (vec![("If-Unmodified-Since", before), ("If-Match", &tag)], 200),
+    ] {
+        assert_eq!(stage.media("/media/a.png", &headers).status, status, "{headers:?}");
+    }
+}
+
+#[test]
+fn a_file_is_there_with_and_without_a_trailing_slash() {
+    let stage = stage("core_media/a.png");
+    for path in ["/media/core_media/a.png", "/media/core_media/a.png/"] {
+        assert_eq!(stage.media(path, &[]).bytes, CONTENT, "{path}");
+    }
+    for path in ["/media/core_media/a.png//", "/media/core_media/a.png%2f"] {
+        stage.media(path, &[]).assert_detail(404, "Not found.");
+    }
 }
 
 #[test]
