@@ -160,7 +160,8 @@ fn no_room(error: &std::io::Error) -> ApiError {
     let text = format!("the uploaded file: {error}");
     let error = match error.kind() {
         StorageFull | QuotaExceeded => PortError::StorageFull(text),
-        _ => PortError::Internal(text),
+        // No folder for it, or too many open files: neither lasts, and no other request need suffer from it.
+        _ => PortError::Unavailable(text),
     };
     error.into()
 }

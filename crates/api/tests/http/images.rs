@@ -3,10 +3,11 @@
 use std::fs;
 use std::path::PathBuf;
 
-use portfolio_testkit::Kind;
+use portfolio_testkit::{Kind, Server, Site};
 use rstest::rstest;
 use serde_json::{Value, json};
 
+use crate::PROGRAM;
 use crate::stage::{EMPLOYER, JSON, Stage};
 use crate::wire::Reply;
 
@@ -242,6 +243,23 @@ fn an_image_is_renamed_and_its_employers_are_other_versions(
             stage.image(method, nobody, body).assert_detail(404, "Not found.");
         }
     }
+}
+
+/// The folder for temporary files may be away or the process out of open files: neither is the request's fault, nor
+/// for ever.
+#[test]
+fn an_upload_without_a_place_for_its_file_may_be_tried_again() {
+    let site = Site::new(PROGRAM, Kind::Sqlite).demo();
+    let key = site.key("uploader", &["--admin"]);
+    let mut command = site.command(&["serve", "--bind", "127.0.0.1:0"]);
+    let server =
+        Server::start(command.env("LOG_FORMAT", "json").env("TMPDIR", site.folder().join("nowhere")));
+    server.wait_until_ready();
+    let stage = Stage { server, site, key };
+    let reply = stage.upload(&[(&file("logo.png"), LOGO)]);
+    reply.assert_detail(503, "Service temporarily unavailable, try again later.");
+    assert_eq!(reply.header("retry-after"), Some("1"));
+    assert_eq!(stage.files(), Vec::<PathBuf>::new());
 }
 
 #[rstest]
