@@ -125,6 +125,25 @@ fn a_name_that_is_given_counts_and_one_that_is_taken_is_another_file() {
     assert_eq!(stage.send("GET", &path_of(&first["f"]), &[], None).bytes, LOGO);
 }
 
+/// As clients born before RFC 7578 write what is no ASCII (RFC 5987).
+#[test]
+fn a_file_name_may_be_an_extended_one() {
+    let stage = Stage::new(Kind::Sqlite);
+    let plain = "filename=\"a.png\"";
+    for (head, name) in [
+        ("filename*=UTF-8''%D9%86%D8%B4%D8%A7%D9%86.png", "نشان"),
+        ("filename*=utf-8''%e2%82%ac.png", "€"),
+        (&format!("{plain}; filename*=UTF-8''%e2%82%ac.png"), "€"),
+        ("filename*=ISO-8859-1''caf%e9.png", "café"),
+        (&format!("{plain}; filename*=UTF-8''%ff.png"), "a"),
+        (&format!("{plain}; filename*=Big5''%e9.png"), "a"),
+    ] {
+        let added = stage.upload(&[(&format!("name=\"f\"; {head}"), LOGO)]);
+        assert_eq!(added.status, 201, "{head}: {added:?}");
+        assert_eq!(added.json()["name"].as_str(), Some(name), "{head}");
+    }
+}
+
 #[test]
 fn a_file_name_does_no_harm() {
     let stage = Stage::new(Kind::Sqlite);
