@@ -97,8 +97,11 @@ async fn read_parts(mut form: Multipart) -> Result<ImageDraft, ApiError> {
             Some("name") => {
                 let text = read_text(&mut part, &mut rest).await?;
                 let text = String::from_utf8(text).map_err(|_| ApiError::Form("name is not UTF-8".into()))?;
-                // What a browser sends when nothing was typed.
-                name = Some(text).filter(|text| !text.is_empty());
+                name = match file_name(&part) {
+                    Some(_) => Some(Err(FieldError::NotAString)),
+                    // What a browser sends when nothing was typed.
+                    None => Some(Ok(text)).filter(|text| text != &Ok(String::new())),
+                };
             }
             _ => {
                 read_text(&mut part, &mut rest).await?;

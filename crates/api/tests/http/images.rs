@@ -195,6 +195,11 @@ fn what_is_no_image_is_refused_and_leaves_nothing(#[values(Kind::Sqlite, Kind::P
             vec![(&logo, b""), ("name=\"name\"", b" ")],
             r#"{"name":["This field may not be blank."],"f":["The submitted file is empty."]}"#,
         ),
+        // As recorded of a file where a text should be.
+        (
+            vec![(&logo, LOGO), ("name=\"name\"; filename=\"a.txt\"", b"hi")],
+            r#"{"name":["Not a valid string."]}"#,
+        ),
     ] {
         let reply = stage.upload(&parts);
         let too_large = reply.body == r#"{"f":["The image is too large: at most 8192 pixels a side."]}"#;
