@@ -237,6 +237,30 @@ fn what_is_no_form_is_refused() {
     assert_eq!(stage.files(), Vec::<PathBuf>::new());
 }
 
+/// None of them takes the place of another, whatever they are called.
+#[rstest]
+fn of_sixteen_uploads_of_one_name_each_is_kept(#[values(Kind::Sqlite, Kind::Postgres)] kind: Kind) {
+    let stage = Stage::new(kind);
+    let contents: Vec<Vec<u8>> = (0..16_u8).map(|number| [LOGO, &[number]].concat()).collect();
+    let replies: Vec<Reply> = std::thread::scope(|scope| {
+        let send = |content| stage.upload(&[(&file("logo.png"), content)]);
+        let sent: Vec<_> = contents.iter().map(|content| scope.spawn(move || send(content))).collect();
+        sent.into_iter().map(|thread| thread.join().unwrap()).collect()
+    });
+    let mut kept = 0;
+    for (content, reply) in contents.iter().zip(replies) {
+        // More may have waited than there is room for.
+        if reply.status == 503 {
+            continue;
+        }
+        assert_eq!(reply.status, 201, "{reply:?}");
+        assert_eq!(&stage.send("GET", &path_of(&reply.json()["f"]), &[], None).bytes, content);
+        kept += 1;
+    }
+    assert!(kept > 1, "there is room for some");
+    assert_eq!(stage.files().len(), 5 * kept);
+}
+
 #[rstest]
 fn an_image_is_renamed_and_its_employers_are_other_versions(
     #[values(Kind::Sqlite, Kind::Postgres)] kind: Kind,
