@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use actix_multipart::{Field as Part, Multipart, MultipartError};
 use actix_web::HttpRequest;
-use actix_web::http::header;
+use actix_web::http::header::{self, Charset};
 use actix_web::web::Payload;
 use futures_util::StreamExt as _;
 use portfolio_domain::field_error::FieldError;
@@ -76,9 +76,7 @@ async fn read_parts(mut form: Multipart) -> Result<ImageDraft, ApiError> {
         rest += 256;
         match part.name() {
             Some("f") => {
-                let file_name =
-                    part.content_disposition().and_then(|sent| sent.get_filename()).map(str::to_owned);
-                match file_name {
+                match file_name(&part) {
                     Some(file_name) if !file_name.is_empty() => {
                         file = match read_file(&mut part).await? {
                             (FileSize(0), _) => Err(FieldError::EmptyFile),
@@ -99,8 +97,11 @@ async fn read_parts(mut form: Multipart) -> Result<ImageDraft, ApiError> {
             Some("name") => {
                 let text = read_text(&mut part, &mut rest).await?;
                 let text = String::from_utf8(text).map_err(|_| ApiError::Form("name is not UTF-8".into()))?;
-                // What a browser sends when nothing was typed.
-                name = Some(text).filter(|text| !text.is_empty());
+                name = match file_name(&part) {
+                    Some(_) => Some(Err(FieldError::NotAString)),
+                    // What a browser sends when nothing was typed.
+                    None => Some(Ok(text)).filter(|text| text != &Ok(String::new())),
+                };
             }
             _ => {
                 read_text(&mut part, &mut rest).await?;
@@ -111,6 +112,20 @@ async fn read_parts(mut form: Multipart) -> Result<ImageDraft, ApiError> {
         }
     }
     Ok(ImageDraft { file, name })
+}
+
+/// What the client calls the part's file; `None` when the part is none. A name in an extended notation (RFC 5987) that
+/// can be read goes before a plain one, although RFC 7578 has it no more: clients still write it for what is no ASCII.
+fn file_name(part: &Part) -> Option<String> {
+    let sent = part.content_disposition()?;
+    let extended = sent.get_filename_ext().and_then(|name| match name.charset {
+        Charset::Ext(ref charset) if charset.eq_ignore_ascii_case("utf-8") => {
+            String::from_utf8(name.value.clone()).ok()
+        }
+        Charset::Iso_8859_1 => Some(name.value.iter().copied().map(char::from).collect()),
+        _ => None,
+    });
+    extended.or_else(|| sent.get_filename().map(str::to_owned))
 }
 
 /// Streams a part to a file of its own.
@@ -160,7 +175,8 @@ fn no_room(error: &std::io::Error) -> ApiError {
     let text = format!("the uploaded file: {error}");
     let error = match error.kind() {
         StorageFull | QuotaExceeded => PortError::StorageFull(text),
-        _ => PortError::Internal(text),
+        // No folder for it, or too many open files: neither lasts, and no other request need suffer from it.
+        _ => PortError::Unavailable(text),
     };
     error.into()
 }

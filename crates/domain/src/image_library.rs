@@ -91,6 +91,6 @@ pub struct UploadedFile {
 pub struct ImageDraft {
     /// The file, or what is wrong with what was sent in its place.
     pub file: Result<UploadedFile, FieldError>,
-    /// The name, if one was given.
-    pub name: Option<String>,
+    /// The name, if one was given, or what is wrong with what was sent in its place.
+    pub name: Option<Result<String, FieldError>>,
 }

@@ -25,11 +25,22 @@ pub(crate) fn get(policy: &str, caching: &str) -> Operation {
         ))
         .parameter(header_field("If-Range", "The range counts only for this version of the file."))
         .parameter(header_field("If-None-Match", "Only if the file has none of these entity tags."))
-        .parameter(header_field("If-Match", "Only if the file has one of these entity tags."));
+        .parameter(header_field(
+            "If-Modified-Since",
+            "Only if the file was stored later; `If-None-Match` goes first.",
+        ))
+        .parameter(header_field("If-Match", "Only if the file has one of these entity tags."))
+        .parameter(header_field(
+            "If-Unmodified-Since",
+            "Only if the file was not stored later; `If-Match` goes first.",
+        ));
     for (status, meaning) in [
         (StatusCode::OK, "The file."),
         (StatusCode::PARTIAL_CONTENT, "The range of it that was asked for."),
-        (StatusCode::NOT_MODIFIED, "`If-None-Match` holds the file's tag."),
+        (
+            StatusCode::NOT_MODIFIED,
+            "`If-None-Match` holds the file's tag, or the file was not stored after `If-Modified-Since`.",
+        ),
     ] {
         let file = (status != StatusCode::NOT_MODIFIED).then(|| ("image/*", file()));
         described = described

@@ -39,13 +39,19 @@ async fn get(service: Data<Service>, request: HttpRequest) -> Result<HttpRespons
     let entry = budget.spend(service.media.find(&path)).await?.map_err(ImageError::from)?;
     let entry = entry.ok_or(ApiError::NotFound)?;
     let tag = tag(&entry);
-    if field(&request, &header::IF_MATCH).is_some_and(|value| !etag::matches(&value, &tag)) {
+    if changed(&request, &entry, &tag) {
         return Err(ApiError::PreconditionFailed);
     }
-    if field(&request, &header::IF_NONE_MATCH).is_some_and(|value| etag::matches_weakly(&value, &tag)) {
+    if known(&request, &entry, &tag) {
         return Ok(answer(StatusCode::NOT_MODIFIED, &entry, &tag).finish());
     }
     let size = entry.size.0;
+    if request.method() == Method::HEAD {
+        // Ranges are GET's alone (RFC 9110, section 14.2).
+        let nothing = futures_util::stream::empty::<Result<_, actix_web::Error>>();
+        let mut answer = answer(StatusCode::OK, &entry, &tag);
+        return Ok(answer.content_type(media_type(&path)).body(SizedStream::new(size, nothing)));
+    }
     let range = range(&request, &entry, &tag)?;
     let mut answer = match &range {
         Some(range) => {
@@ -57,11 +63,6 @@ async fn get(service: Data<Service>, request: HttpRequest) -> Result<HttpRespons
         None => answer(StatusCode::OK, &entry, &tag),
     };
     answer.insert_header((header::CONTENT_TYPE, media_type(&path)));
-    if request.method() == Method::HEAD {
-        let length = range.map_or(size, |range| range.end - range.start);
-        let nothing = futures_util::stream::empty::<Result<_, actix_web::Error>>();
-        return Ok(answer.body(SizedStream::new(length, nothing)));
-    }
     let file = budget.spend(service.media.read(&path, range)).await?.map_err(ImageError::from)?;
     // It was deleted since.
     let file = file.ok_or(ApiError::NotFound)?;
@@ -72,11 +73,36 @@ async fn get(service: Data<Service>, request: HttpRequest) -> Result<HttpRespons
     Ok(answer.body(SizedStream::new(file.range.end - file.range.start, chunks)))
 }
 
-/// The path below `/media/`, decoded once: there is no file at what it is not.
+/// The path below `/media/`, with or without a trailing slash, decoded once: there is no file at what it is not.
 fn path(request: &HttpRequest) -> Option<MediaPath> {
     let encoded = request.uri().path().strip_prefix("/media/")?;
+    let encoded = encoded.strip_suffix('/').unwrap_or(encoded);
     let path = percent_decode_str(encoded).decode_utf8().ok()?;
     MediaPath::parse(&path).ok()
+}
+
+/// Whether the file is no more what the client demands that it is. Tags go before times (RFC 9110, section 13.2.2).
+fn changed(request: &HttpRequest, entry: &MediaEntry, tag: &str) -> bool {
+    match field(request, &header::IF_MATCH) {
+        Some(value) => !etag::matches(&value, tag),
+        None => request
+            .get_header::<header::IfUnmodifiedSince>()
+            .is_some_and(|header::IfUnmodifiedSince(time)| is_after(entry, time)),
+    }
+}
+
+/// Whether the client has the file already. Tags go before times here, too.
+fn known(request: &HttpRequest, entry: &MediaEntry, tag: &str) -> bool {
+    match field(request, &header::IF_NONE_MATCH) {
+        Some(value) => etag::matches_weakly(&value, tag),
+        None => request
+            .get_header::<header::IfModifiedSince>()
+            .is_some_and(|header::IfModifiedSince(time)| !is_after(entry, time)),
+    }
+}
+
+fn is_after(entry: &MediaEntry, time: HttpDate) -> bool {
+    std::time::SystemTime::from(entry.modified) > std::time::SystemTime::from(time)
 }
 
 /// What every answer about a file has.

@@ -3,10 +3,11 @@
 use std::fs;
 use std::path::PathBuf;
 
-use portfolio_testkit::Kind;
+use portfolio_testkit::{Kind, Server, Site};
 use rstest::rstest;
 use serde_json::{Value, json};
 
+use crate::PROGRAM;
 use crate::stage::{EMPLOYER, JSON, Stage};
 use crate::wire::Reply;
 
@@ -124,6 +125,25 @@ fn a_name_that_is_given_counts_and_one_that_is_taken_is_another_file() {
     assert_eq!(stage.send("GET", &path_of(&first["f"]), &[], None).bytes, LOGO);
 }
 
+/// As clients born before RFC 7578 write what is no ASCII (RFC 5987).
+#[test]
+fn a_file_name_may_be_an_extended_one() {
+    let stage = Stage::new(Kind::Sqlite);
+    let plain = "filename=\"a.png\"";
+    for (head, name) in [
+        ("filename*=UTF-8''%D9%86%D8%B4%D8%A7%D9%86.png", "نشان"),
+        ("filename*=utf-8''%e2%82%ac.png", "€"),
+        (&format!("{plain}; filename*=UTF-8''%e2%82%ac.png"), "€"),
+        ("filename*=ISO-8859-1''caf%e9.png", "café"),
+        (&format!("{plain}; filename*=UTF-8''%ff.png"), "a"),
+        (&format!("{plain}; filename*=Big5''%e9.png"), "a"),
+    ] {
+        let added = stage.upload(&[(&format!("name=\"f\"; {head}"), LOGO)]);
+        assert_eq!(added.status, 201, "{head}: {added:?}");
+        assert_eq!(added.json()["name"].as_str(), Some(name), "{head}");
+    }
+}
+
 #[test]
 fn a_file_name_does_no_harm() {
     let stage = Stage::new(Kind::Sqlite);
@@ -175,6 +195,11 @@ fn what_is_no_image_is_refused_and_leaves_nothing(#[values(Kind::Sqlite, Kind::P
             vec![(&logo, b""), ("name=\"name\"", b" ")],
             r#"{"name":["This field may not be blank."],"f":["The submitted file is empty."]}"#,
         ),
+        // As recorded of a file where a text should be.
+        (
+            vec![(&logo, LOGO), ("name=\"name\"; filename=\"a.txt\"", b"hi")],
+            r#"{"name":["Not a valid string."]}"#,
+        ),
     ] {
         let reply = stage.upload(&parts);
         let too_large = reply.body == r#"{"f":["The image is too large: at most 8192 pixels a side."]}"#;
@@ -212,6 +237,30 @@ fn what_is_no_form_is_refused() {
     assert_eq!(stage.files(), Vec::<PathBuf>::new());
 }
 
+/// None of them takes the place of another, whatever they are called.
+#[rstest]
+fn of_sixteen_uploads_of_one_name_each_is_kept(#[values(Kind::Sqlite, Kind::Postgres)] kind: Kind) {
+    let stage = Stage::new(kind);
+    let contents: Vec<Vec<u8>> = (0..16_u8).map(|number| [LOGO, &[number]].concat()).collect();
+    let replies: Vec<Reply> = std::thread::scope(|scope| {
+        let send = |content| stage.upload(&[(&file("logo.png"), content)]);
+        let sent: Vec<_> = contents.iter().map(|content| scope.spawn(move || send(content))).collect();
+        sent.into_iter().map(|thread| thread.join().unwrap()).collect()
+    });
+    let mut kept = 0;
+    for (content, reply) in contents.iter().zip(replies) {
+        // More may have waited than there is room for.
+        if reply.status == 503 {
+            continue;
+        }
+        assert_eq!(reply.status, 201, "{reply:?}");
+        assert_eq!(&stage.send("GET", &path_of(&reply.json()["f"]), &[], None).bytes, content);
+        kept += 1;
+    }
+    assert!(kept > 1, "there is room for some");
+    assert_eq!(stage.files().len(), 5 * kept);
+}
+
 #[rstest]
 fn an_image_is_renamed_and_its_employers_are_other_versions(
     #[values(Kind::Sqlite, Kind::Postgres)] kind: Kind,
@@ -242,6 +291,23 @@ fn an_image_is_renamed_and_its_employers_are_other_versions(
             stage.image(method, nobody, body).assert_detail(404, "Not found.");
         }
     }
+}
+
+/// The folder for temporary files may be away or the process out of open files: neither is the request's fault, nor
+/// for ever.
+#[test]
+fn an_upload_without_a_place_for_its_file_may_be_tried_again() {
+    let site = Site::new(PROGRAM, Kind::Sqlite).demo();
+    let key = site.key("uploader", &["--admin"]);
+    let mut command = site.command(&["serve", "--bind", "127.0.0.1:0"]);
+    let server =
+        Server::start(command.env("LOG_FORMAT", "json").env("TMPDIR", site.folder().join("nowhere")));
+    server.wait_until_ready();
+    let stage = Stage { server, site, key };
+    let reply = stage.upload(&[(&file("logo.png"), LOGO)]);
+    reply.assert_detail(503, "Service temporarily unavailable, try again later.");
+    assert_eq!(reply.header("retry-after"), Some("1"));
+    assert_eq!(stage.files(), Vec::<PathBuf>::new());
 }
 
 #[rstest]

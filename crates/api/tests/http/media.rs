@@ -1,7 +1,8 @@
 //! The files of images, as they are served (contract, section 5).
 
-use portfolio_testkit::Kind;
+use portfolio_testkit::{Kind, S3Server, Server, Site};
 
+use crate::PROGRAM;
 use crate::stage::Stage;
 use crate::wire::Reply;
 
@@ -91,6 +92,9 @@ fn one_range_is_answered_and_no_more() {
         reply.assert_detail(416, "Requested range not satisfiable.");
         assert_eq!(reply.header("content-range"), Some("bytes */10"), "{range}");
     }
+    // A range means something to GET alone (RFC 9110, section 14.2).
+    let whole = stage.send("HEAD", "/media/a.png", &[("Range", b"bytes=2-4")], None);
+    assert_eq!((whole.status, whole.header("content-length")), (200, Some("10")));
     let other = [("Range", "bytes=0-0"), ("If-Range", "\"other\"")];
     assert_eq!(stage.media("/media/a.png", &other).status, 200);
     assert_eq!(stage.media("/media/a.png", &[("Range", "bytes=0-0"), ("If-Range", &tag)]).status, 206);
@@ -106,6 +110,79 @@ fn who_has_the_file_gets_a_304() {
     }
     assert_eq!(stage.media("/media/a.png", &[("If-None-Match", "\"x\"")]).status, 200);
     assert_eq!(stage.media("/media/a.png", &[("If-Match", "\"x\"")]).status, 412);
+}
+
+/// Tags go before times, where both are sent (RFC 9110, section 13.2.2).
+#[test]
+fn who_knows_no_tag_may_name_a_time() {
+    let stage = stage("a.png");
+    let known = stage.media("/media/a.png", &[]);
+    let [time, tag] = ["last-modified", "etag"].map(|name| known.header(name).unwrap().to_owned());
+    let (before, after) = ("Sun, 06 Nov 1994 08:49:37 GMT", "Sat, 06 Nov 2094 08:49:37 GMT");
+    for (headers, status) in [
+        (vec![("If-Modified-Since", &*time)], 304),
+        (vec![("If-Modified-Since", after)], 304),
+        (vec![("If-Modified-Since", before)], 200),
+        (vec![("If-Modified-Since", "garbage")], 200),
+        (vec![("If-Modified-Since", &time), ("If-None-Match", "\"x\"")], 200),
+        (vec![("If-Unmodified-Since", &time)], 200),
+        (vec![("If-Unmodified-Since", before)], 412),
+        (vec![("If-Unmodified-Since", "garbage")], 200),
+        (vec![("If-Unmodified-Since", before), ("If-Match", &tag)], 200),
+    ] {
+        assert_eq!(stage.media("/media/a.png", &headers).status, status, "{headers:?}");
+    }
+}
+
+#[test]
+fn a_file_is_there_with_and_without_a_trailing_slash() {
+    let stage = stage("core_media/a.png");
+    for path in ["/media/core_media/a.png", "/media/core_media/a.png/"] {
+        assert_eq!(stage.media(path, &[]).bytes, CONTENT, "{path}");
+    }
+    for path in ["/media/core_media/a.png//", "/media/core_media/a.png%2f"] {
+        stage.media(path, &[]).assert_detail(404, "Not found.");
+    }
+}
+
+#[test]
+fn a_file_in_a_bucket_is_served_alike() {
+    let bucket = S3Server::start();
+    let site = Site::new(PROGRAM, Kind::Sqlite);
+    let mut command = site.command(&["serve", "--bind", "127.0.0.1:0"]);
+    command
+        .env("LOG_FORMAT", "json")
+        .env("MEDIA_STORE", format!("s3://{}/site", S3Server::BUCKET))
+        .env("AWS_ENDPOINT_URL", bucket.endpoint())
+        .env("AWS_ACCESS_KEY_ID", S3Server::ACCESS_KEY_ID)
+        .env("AWS_SECRET_ACCESS_KEY", S3Server::SECRET_ACCESS_KEY);
+    let server = Server::start(&mut command);
+    server.wait_until_ready();
+    let key = site.key("uploader", &["--permission", "4231", "--permission", "4234"]);
+    let stage = Stage { server, site, key };
+    let logo = include_bytes!("images/logo.png");
+    let added = stage.upload(&[("name=\"f\"; filename=\"نشان.png\"", logo)]);
+    assert_eq!(added.status, 201, "{added:?}");
+    let image = added.json();
+    let path = image["f"].as_str().unwrap().strip_prefix(portfolio_testkit::PUBLIC_URL).unwrap();
+    let whole = stage.media(path, &[]);
+    assert_eq!((whole.status, whole.header("content-type")), (200, Some("image/png")));
+    assert_eq!(whole.header("content-security-policy"), Some("default-src 'none'; sandbox"));
+    assert_eq!(whole.bytes, logo);
+    let part = stage.media(path, &[("Range", "bytes=-7")]);
+    assert_eq!((part.status, &part.bytes[..]), (206, &logo[logo.len() - 7..]));
+    assert_eq!(stage.media(path, &[("If-None-Match", whole.header("etag").unwrap())]).status, 304);
+    let head = stage.send("HEAD", path, &[], None);
+    assert_eq!((head.status, head.header("content-length")), (200, whole.header("content-length")));
+    let token = format!("Token {}", stage.key);
+    let address = format!("/api/images/{}", image["id"]);
+    let gone = stage.send("DELETE", &address, &[("Authorization", token.as_bytes())], None);
+    assert_eq!(gone.status, 204, "{gone:?}");
+    stage.media(path, &[]).assert_detail(404, "Not found.");
+    drop(bucket);
+    let away = stage.media(path, &[]);
+    away.assert_detail(503, "Service temporarily unavailable, try again later.");
+    assert_eq!(away.header("retry-after"), Some("1"));
 }
 
 #[test]

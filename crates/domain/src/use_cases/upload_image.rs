@@ -49,7 +49,8 @@ impl UploadImage {
         draft: ImageDraft,
     ) -> Result<Image, ImageError> {
         let ImageDraft { file, name } = draft;
-        let name = name.map(|raw| ImageName::parse(&raw)).transpose();
+        let parse = |raw: String| ImageName::parse(&raw);
+        let name = name.map(|given| given.map_err(|error| vec![error]).and_then(parse)).transpose();
         let file = match file {
             Ok(upload) => match self.thumbnailer.render(&upload.file).await {
                 Ok(rendering) => Ok((upload, rendering)),
@@ -128,7 +129,7 @@ mod tests {
             size: FileSize(5123),
             file_name: "C:\\logos\\Sign 1.tar.png".into(),
         };
-        ImageDraft { file: Ok(file), name: name.map(str::to_owned) }
+        ImageDraft { file: Ok(file), name: name.map(|name| Ok(name.to_owned())) }
     }
 
     fn renders(outcome: Result<(), RenderError>) -> MockThumbnailer {
