@@ -17,7 +17,7 @@ use crate::{PROGRAM, misuse};
 #[case(&["token", "issue"], &["--label", "--expires-in", "90d", "--key-stdin", "20 to 200"])]
 #[case(&["token", "list"], &["--json"])]
 #[case(&["token", "revoke"], &["<ID>"])]
-#[case(&["demo"], &["harmless", "changes nothing", "PUBLIC_URL"])]
+#[case(&["demo"], &["harmless", "changes nothing", "PUBLIC_URL", "MEDIA_STORE", "another file"])]
 #[case(&["images", "gc"], &["--dry-run", "MEDIA_STORE", "an hour"])]
 #[case(&["openapi"], &["OpenAPI", "PUBLIC_URL"])]
 #[case(&["healthcheck"], &["BIND"])]

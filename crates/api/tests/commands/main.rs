@@ -4,6 +4,7 @@
 mod configuration;
 mod database_url;
 mod demo;
+mod demo_files;
 mod healthcheck;
 mod help;
 mod images;
