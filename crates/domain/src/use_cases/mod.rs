@@ -15,6 +15,7 @@ mod list_employers;
 mod list_images;
 mod patch_employer;
 mod plant_demo;
+mod rebuild_thumbnails;
 mod rename_image;
 mod upload_image;
 
@@ -31,5 +32,6 @@ pub use list_employers::*;
 pub use list_images::*;
 pub use patch_employer::*;
 pub use plant_demo::*;
+pub use rebuild_thumbnails::*;
 pub use rename_image::*;
 pub use upload_image::*;
