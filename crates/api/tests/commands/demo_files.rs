@@ -7,7 +7,7 @@ use std::path::Path;
 use portfolio_testkit::{Kind, S3Server, Site};
 use rstest::rstest;
 
-use crate::{PROGRAM, complaint};
+use crate::{PROGRAM, complaint, in_bucket};
 
 const TECHNOLOGY: &str = "core_media/2025/12/02/technology.png";
 
@@ -74,17 +74,8 @@ fn real_data_get_no_files_either() {
 fn a_bucket_gets_them_too() {
     let s3 = S3Server::start();
     let site = Site::new(PROGRAM, Kind::Sqlite);
-    let demo = || {
-        site.command(&["demo"])
-            .env("MEDIA_STORE", format!("s3://{}/site", S3Server::BUCKET))
-            .env("AWS_ENDPOINT_URL", s3.endpoint())
-            .env("AWS_ACCESS_KEY_ID", S3Server::ACCESS_KEY_ID)
-            .env("AWS_SECRET_ACCESS_KEY", S3Server::SECRET_ACCESS_KEY)
-            .output()
-            .unwrap()
-    };
     for _ in 0..2 {
-        let output = demo();
+        let output = in_bucket(&site, &s3, &["demo"]).output().unwrap();
         assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
         let stored = fs::read(s3.bucket_folder().join("site").join(TECHNOLOGY)).unwrap();
         assert_eq!(stored.len(), 5123);

@@ -2,11 +2,11 @@ use std::fs::{self, File};
 use std::path::{Path, PathBuf};
 use std::time::{Duration, SystemTime};
 
-use portfolio_testkit::{Kind, Site};
+use portfolio_testkit::{Kind, S3Server, Site};
 use rstest::rstest;
 use serde_json::Value;
 
-use crate::{PROGRAM, complaint, migrated, misuse};
+use crate::{PROGRAM, complaint, in_bucket, migrated, misuse};
 
 /// Stores a file that is as many minutes old.
 fn store(site: &Site, path: &str, minutes: u64) {
@@ -151,4 +151,23 @@ fn thumbnails_are_made_anew_and_an_image_without_its_file_is_told(
         );
     }
     assert!(of(&ids[2]).iter().all(|path| !after.contains(path)));
+}
+
+#[test]
+fn a_bucket_s_images_are_added_and_their_thumbnails_made_anew_too() {
+    let s3 = S3Server::start();
+    let site = migrated(Kind::Sqlite);
+    let bucket = s3.bucket_folder().join("site");
+    let ok = |arguments: &[&str]| {
+        let output = in_bucket(&site, &s3, arguments).output().unwrap();
+        assert!(output.status.success(), "{}", said(&output.stderr));
+        said(&output.stdout)
+    };
+    ok(&["images", "add", LOGO, LOGO]);
+    let before = site.lines("SELECT path AS line FROM thumbnails");
+    assert_eq!(ok(&["images", "rebuild-thumbnails"]), "2 images have new thumbnails, 0 were skipped\n");
+    let after = site.lines("SELECT path AS line FROM thumbnails");
+    assert!(before.iter().all(|path| !after.contains(path) && !bucket.join(path).exists()));
+    assert!(after.len() == 8 && after.iter().all(|path| bucket.join(path).exists()));
+    assert!(!site.folder().join("data/media").exists());
 }
