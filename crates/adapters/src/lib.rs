@@ -9,6 +9,7 @@ pub mod database_url;
 pub mod media_store;
 pub mod migrations;
 pub mod postgres;
+pub mod scratch;
 pub mod sqlite;
 pub mod system;
 pub mod thumbnails;

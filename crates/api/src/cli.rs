@@ -68,9 +68,10 @@ enum Command {
     /// Fill an empty database with the documented example, and print a key and curl lines to try it
     ///
     /// Makes employer 4 with image 6 as the documentation shows them, what its other examples need, and
-    /// a user who may do everything. Running it again is harmless, and prints another key. In a database
-    /// that holds users or rows and was not made by it, it changes nothing and ends with status 1.
-    Demo(AddressFlags),
+    /// a user who may do everything, with small images drawn for it. Running it again is harmless, and prints
+    /// another key. In a database that holds users or rows and was not made by it, it changes nothing and ends
+    /// with status 1; as it does where another file has the place of one of its images.
+    Demo(demo::Flags),
     /// Look after the image library
     #[command(subcommand)]
     Images(images::Command),

@@ -10,15 +10,17 @@ use portfolio_adapters::postgres::{
     self, PostgresAccessControl, PostgresDemoRepository, PostgresEmployerRepository, PostgresImageRepository,
     PostgresStaffRepository, PostgresTokenRepository,
 };
+use portfolio_adapters::scratch::{self, TemporaryFolder};
 use portfolio_adapters::sqlite::{
     self, SqliteAccessControl, SqliteDemoRepository, SqliteEmployerRepository, SqliteImageRepository,
     SqliteStaffRepository, SqliteTokenRepository,
 };
 use portfolio_adapters::system::{SystemClock, SystemRandom};
 use portfolio_adapters::thumbnails::PooledThumbnailer;
+use portfolio_domain::local_file::LocalFile;
 use portfolio_domain::ports::{
     AccessControl, Clock, DemoRepository, EmployerRepository, ImageRepository, MediaStore, Probe,
-    RandomSource, StaffRepository, Thumbnailer, TokenRepository,
+    RandomSource, Scratch, StaffRepository, Thumbnailer, TokenRepository,
 };
 
 use crate::config::MediaStoreUrl;
@@ -136,6 +138,21 @@ pub fn open_media_store(url: &MediaStoreUrl) -> anyhow::Result<Arc<dyn MediaStor
 #[must_use]
 pub fn thumbnailer() -> Arc<dyn Thumbnailer> {
     Arc::new(PooledThumbnailer::new())
+}
+
+/// Room for files that are needed for a while.
+#[must_use]
+pub fn scratch() -> Arc<dyn Scratch> {
+    Arc::new(TemporaryFolder)
+}
+
+/// A file to write to, and the same for whoever reads it; it goes with the last of these.
+///
+/// # Errors
+///
+/// When there is no room for one.
+pub fn temporary_file() -> std::io::Result<(std::fs::File, LocalFile)> {
+    scratch::temporary()
 }
 
 /// The clock.

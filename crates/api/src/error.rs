@@ -9,7 +9,7 @@ use portfolio_domain::field_error::{Field, FieldError, FieldErrors, ValueKind};
 use portfolio_domain::ports::PortError;
 use portfolio_domain::use_cases::{EmployerError, ImageError};
 use serde::{Serialize, Serializer};
-use serde_json::json;
+use serde_json::{Value, json};
 
 /// How long a client is asked to wait before it tries again, in seconds.
 const RETRY_AFTER: (header::HeaderName, &str) = (header::RETRY_AFTER, "1");
@@ -256,6 +256,21 @@ impl ApiError {
             Self::MethodNotAllowed { method, .. } => detail(format!("Method \"{method}\" not allowed.")),
             Self::Unavailable(_) => detail(UNAVAILABLE),
         }
+    }
+
+    /// What the body says in words, for whoever reads no JSON: the operator who runs a command.
+    pub(crate) fn words(&self) -> String {
+        fn collect(value: Value, words: &mut Vec<String>) {
+            match value {
+                Value::String(text) => words.push(text),
+                Value::Array(values) => values.into_iter().for_each(|value| collect(value, words)),
+                Value::Object(members) => members.into_iter().for_each(|(_, value)| collect(value, words)),
+                Value::Null | Value::Bool(_) | Value::Number(_) => {}
+            }
+        }
+        let mut words = Vec::new();
+        collect(serde_json::from_str(&self.body()).unwrap_or_default(), &mut words);
+        words.join(" ")
     }
 
     /// The whole answer.

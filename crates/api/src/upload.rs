@@ -2,8 +2,6 @@
 //! (contract, section 5).
 
 use std::future::Future;
-#[cfg(target_os = "linux")]
-use std::os::fd::AsRawFd as _;
 use std::time::Duration;
 
 use actix_multipart::{Field as Part, Multipart, MultipartError};
@@ -21,6 +19,7 @@ use tokio::io::AsyncWriteExt as _;
 use tokio::time::timeout;
 
 use crate::body::header_text;
+use crate::composition;
 use crate::error::ApiError;
 
 /// How long the parts of a form may be together, beside the file.
@@ -29,22 +28,6 @@ const MAX_REST: u64 = 64 * 1024;
 const DEADLINE: Duration = Duration::from_secs(60);
 /// How long each piece of it may.
 const PIECE_DEADLINE: Duration = Duration::from_secs(10);
-
-/// A file to write to, and the same for whoever reads it. On Linux it has no name, so that nothing of it is left
-/// however the process ends.
-#[cfg(target_os = "linux")]
-fn temporary() -> std::io::Result<(File, LocalFile)> {
-    let file = tempfile::tempfile()?;
-    let path = format!("/proc/self/fd/{}", file.as_raw_fd());
-    Ok((File::from_std(file.try_clone()?), LocalFile::kept_by(path, file)))
-}
-
-/// A file to write to, and the same for whoever reads it.
-#[cfg(not(target_os = "linux"))]
-fn temporary() -> std::io::Result<(File, LocalFile)> {
-    let (file, path) = tempfile::Builder::new().prefix("portfolio-upload-").tempfile()?.into_parts();
-    Ok((File::from_std(file), LocalFile::kept_by(path.to_path_buf(), path)))
-}
 
 /// Reads the file `f` and the text `name`; of a repeated part the last counts, other parts are ignored.
 ///
@@ -130,7 +113,8 @@ fn file_name(part: &Part) -> Option<String> {
 
 /// Streams a part to a file of its own.
 async fn read_file(part: &mut Part) -> Result<(FileSize, LocalFile), ApiError> {
-    let (mut file, local) = temporary().map_err(|error| no_room(&error))?;
+    let (file, local) = composition::temporary_file().map_err(|error| no_room(&error))?;
+    let mut file = File::from_std(file);
     let mut size = 0;
     while let Some(chunk) = piece(part.next()).await? {
         let chunk = chunk.map_err(broken)?;

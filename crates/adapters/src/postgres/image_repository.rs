@@ -55,6 +55,17 @@ impl ImageRepository for PostgresImageRepository {
         self.database.read(job).await
     }
 
+    async fn list_after(&self, after: Option<ImageId>, limit: u32) -> Result<Vec<Image>, PortError> {
+        let job = move |connection: &mut PgConnection| {
+            connection
+                .build_transaction()
+                .read_only()
+                .repeatable_read()
+                .run(|connection| following(connection, after, limit))
+        };
+        self.database.read(job).await
+    }
+
     async fn create(&self, new: &NewImage, now: DateTime<Utc>) -> Result<Option<Image>, PortError> {
         let new = new.clone();
         let job = move |connection: &mut PgConnection| {
@@ -149,12 +160,26 @@ fn page(connection: &mut PgConnection, query: &ImageQuery) -> QueryResult<ImageP
     }
     let rows: Vec<rows::ImageRow> = in_order.load(connection)?;
     let count = matching(search).count().get_result::<i64>(connection)?.try_into().unwrap_or_default();
+    Ok(ImagePage { count, images: with_thumbnails(connection, rows)? })
+}
+
+fn following(connection: &mut PgConnection, after: Option<ImageId>, limit: u32) -> QueryResult<Vec<Image>> {
+    let rows = images::table
+        .filter(images::id.gt(after.map_or(i64::MIN, |id| id.0)))
+        .order(images::id)
+        .limit(i64::from(limit))
+        .select(IMAGE)
+        .load(connection)?;
+    with_thumbnails(connection, rows)
+}
+
+fn with_thumbnails(connection: &mut PgConnection, rows: Vec<rows::ImageRow>) -> QueryResult<Vec<Image>> {
     let ids: Vec<i64> = rows.iter().map(|row| row.id).collect();
     let thumbnails = thumbnails::table
         .filter(thumbnails::image_id.eq_any(ids))
         .select((thumbnails::image_id, THUMBNAIL))
         .load(connection)?;
-    Ok(ImagePage { count, images: rows::images(rows, thumbnails)? })
+    rows::images(rows, thumbnails)
 }
 
 /// Those in which every word is found. A library of logos is small beside what it costs to look through

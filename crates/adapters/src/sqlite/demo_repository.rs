@@ -28,6 +28,10 @@ impl SqliteDemoRepository {
 
 #[async_trait]
 impl DemoRepository for SqliteDemoRepository {
+    async fn may_plant(&self) -> Result<bool, PortError> {
+        self.database.readers.read(may_plant).await
+    }
+
     async fn plant(&self, demo: &Demo) -> Result<Planted, PortError> {
         let demo = demo.clone();
         self.database
@@ -37,15 +41,19 @@ impl DemoRepository for SqliteDemoRepository {
     }
 }
 
-fn plant(connection: &mut SqliteConnection, demo: &Demo) -> QueryResult<Planted> {
-    let marked = diesel::select(exists(marks::table.find(MARK))).get_result::<bool>(connection)?;
-    let (users, images, employers): (bool, bool, bool) = diesel::select((
+fn may_plant(connection: &mut SqliteConnection) -> QueryResult<bool> {
+    let (marked, users, images, employers): (bool, bool, bool, bool) = diesel::select((
+        exists(marks::table.find(MARK)),
         exists(staff::table.select(staff::id)),
         exists(images::table.select(images::id)),
         exists(employers::table.select(employers::id)),
     ))
     .get_result(connection)?;
-    if !marked && (users || images || employers) {
+    Ok(marked || !(users || images || employers))
+}
+
+fn plant(connection: &mut SqliteConnection, demo: &Demo) -> QueryResult<Planted> {
+    if !may_plant(connection)? {
         return Ok(Planted::RealData);
     }
     diesel::insert_into(marks::table)
@@ -77,7 +85,7 @@ fn plant(connection: &mut SqliteConnection, demo: &Demo) -> QueryResult<Planted>
 
 fn plant_image(connection: &mut SqliteConnection, image: &Image, demo: &Demo) -> QueryResult<()> {
     let out_of_range = |error| diesel::result::Error::SerializationError(Box::new(error));
-    diesel::insert_into(images::table)
+    let planted = diesel::insert_into(images::table)
         .values((
             images::id.eq(image.id.0),
             images::name.eq(image.name.as_str()),
@@ -92,6 +100,10 @@ fn plant_image(connection: &mut SqliteConnection, image: &Image, demo: &Demo) ->
         ))
         .on_conflict_do_nothing()
         .execute(connection)?;
+    // One that is there may have got other thumbnails since.
+    if planted == 0 {
+        return Ok(());
+    }
     for thumbnail in image.thumbnails() {
         diesel::insert_into(thumbnails::table)
             .values((

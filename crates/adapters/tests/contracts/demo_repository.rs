@@ -39,6 +39,7 @@ async fn a_demo_is_planted_whole_and_twice_is_the_same_as_once(
 ) {
     let fixture = Fixture::new(kind);
     for _ in 0..3 {
+        assert!(fixture.ports.demo.may_plant().await.unwrap());
         assert_eq!(plant(&fixture, &garden()).await, Planted::Done);
         assert_eq!(fixture.find(4).await, Some(apple()));
         assert_eq!(fixture.find(5).await, Some(pear()));
@@ -68,6 +69,7 @@ async fn what_was_changed_meanwhile_stays(#[values(Kind::Sqlite, Kind::Postgres)
     let changed = fixture.ports.staff.change(&staff_name("gardener"), &disable).await.unwrap().unwrap();
     let added = fixture.ports.staff.add(&new_staff("maryam", &[])).await.unwrap().unwrap();
     fixture.raw().run("UPDATE images SET name = 'renamed' WHERE id = 7");
+    fixture.raw().run("UPDATE thumbnails SET id = 9999, path = 'newer.png' WHERE id = 703");
     let id = fixture.raw().insert_employer("Quince");
     assert_eq!(plant(&fixture, &garden()).await, Planted::Done);
     assert_eq!(fixture.find(4).await, patched);
@@ -75,6 +77,7 @@ async fn what_was_changed_meanwhile_stays(#[values(Kind::Sqlite, Kind::Postgres)
     assert_eq!(fixture.find(id).await.unwrap().name.as_str(), "Quince");
     assert_eq!(fixture.ports.staff.list().await.unwrap(), [changed, added]);
     assert_eq!(fixture.raw().lines("SELECT name AS value FROM images ORDER BY id"), ["logo6", "renamed"]);
+    assert_eq!(counts(&fixture)[2], 8, "the thumbnails that an image had once stay away");
 }
 
 #[rstest]
@@ -120,6 +123,7 @@ async fn real_data_are_left_alone(#[values(Kind::Sqlite, Kind::Postgres)] kind: 
     let before = counts(&fixture);
     assert_eq!(before.iter().sum::<i64>(), 1);
     for _ in 0..2 {
+        assert!(!fixture.ports.demo.may_plant().await.unwrap());
         assert_eq!(plant(&fixture, &garden()).await, Planted::RealData);
         assert_eq!(counts(&fixture), before);
     }

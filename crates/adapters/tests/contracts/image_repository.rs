@@ -282,3 +282,28 @@ async fn paths_of_images_and_thumbnails_are_known(#[values(Kind::Sqlite, Kind::P
     assert_eq!(fixture.ports.images.known_paths(&asked).await.unwrap(), known);
     assert!(fixture.ports.images.known_paths(&[]).await.unwrap().is_empty());
 }
+
+#[rstest]
+#[tokio::test(flavor = "multi_thread")]
+async fn every_image_comes_once_in_the_order_of_the_ids_whatever_goes_and_comes_meanwhile(
+    #[values(Kind::Sqlite, Kind::Postgres)] kind: Kind,
+) {
+    let fixture = Fixture::new(kind);
+    let images = &fixture.ports.images;
+    assert_eq!(images.list_after(None, 2).await.unwrap(), []);
+    let mut added = Vec::new();
+    for name in ["e", "d", "c", "b", "a"] {
+        added.push(fixture.add(&new_image(name)).await);
+    }
+    let page = images.list_after(None, 2).await.unwrap();
+    assert_eq!(page, added[..2], "with their thumbnails");
+    for gone in [&added[0], &added[1], &added[3]] {
+        assert!(matches!(images.remove(gone.id).await.unwrap(), ImageRemoval::Removed(_)));
+    }
+    let page = images.list_after(Some(added[1].id), 2).await.unwrap();
+    assert_eq!(page, [added[2].clone(), added[4].clone()]);
+    let new = fixture.add(&new_image("f")).await;
+    let last = added[4].id;
+    assert_eq!(images.list_after(Some(last), 2).await.unwrap(), std::slice::from_ref(&new));
+    assert_eq!(images.list_after(Some(new.id), 2).await.unwrap(), []);
+}

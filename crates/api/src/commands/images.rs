@@ -1,5 +1,8 @@
 //! `portfolio images`.
 
+mod add;
+mod rebuild;
+
 use std::process::ExitCode;
 
 use anyhow::Context as _;
@@ -15,6 +18,15 @@ use crate::config::MediaFlags;
 /// What can be done with the image library.
 #[derive(Debug, Subcommand)]
 pub enum Command {
+    /// Add files to the library, each as an upload would
+    ///
+    /// A file that is wrong is told, the others are added, and the command ends with status 1.
+    Add(add::Flags),
+    /// Make the thumbnails of every image anew
+    ///
+    /// It may run while the service serves, and be begun again when it was cut short. An image whose file is
+    /// gone or damaged keeps its thumbnails and is told, and the command ends with status 1.
+    RebuildThumbnails(rebuild::Flags),
     /// Delete the files that no image has, and that are older than an hour
     ///
     /// Such files are left when an upload or a removal is cut short. It may run while the service serves.
@@ -37,9 +49,17 @@ pub struct GcFlags {
 ///
 /// When the database or the media store can't be used.
 pub async fn run(command: Command) -> anyhow::Result<ExitCode> {
-    let Command::Gc(flags) = command;
-    collect_garbage(&flags).await?;
-    Ok(ExitCode::SUCCESS)
+    match command {
+        Command::Add(flags) => add::run(flags).await,
+        Command::RebuildThumbnails(flags) => rebuild::run(&flags).await,
+        Command::Gc(flags) => collect_garbage(&flags).await.map(|()| ExitCode::SUCCESS),
+    }
+}
+
+/// A bar for so many images, on a terminal only.
+fn progress_bar(images: u64) -> anyhow::Result<ProgressBar> {
+    let style = ProgressStyle::with_template("{bar:40} {pos} of {len} images, {eta} left")?;
+    Ok(ProgressBar::new(images).with_style(style))
 }
 
 async fn collect_garbage(flags: &GcFlags) -> anyhow::Result<()> {

@@ -14,11 +14,24 @@ use std::fmt::Display;
 use std::io::Write as _;
 
 use anyhow::{Context as _, bail};
+use indicatif::ProgressBar;
 use portfolio_adapters::database_url::DatabaseUrl;
 use portfolio_adapters::migrations::MigrateError;
+use portfolio_domain::access::Permitted;
 
 use crate::composition::{self, Storage};
 use crate::config;
+
+/// The proof that whoever runs a command may do what it does.
+#[expect(clippy::disallowed_methods, reason = "this is a command")]
+fn operator<A>() -> Permitted<A> {
+    Permitted::of_operator()
+}
+
+/// Tells on standard error what did not stop the command. A progress bar is out of its way.
+fn complain(bar: &ProgressBar, what: impl Display) {
+    bar.suspend(|| eprintln!("portfolio: {what}"));
+}
 
 /// Prints a line. Standard output may be full, or closed by whoever reads it.
 fn say(line: impl Display) -> anyhow::Result<()> {

@@ -4,6 +4,7 @@
 mod configuration;
 mod database_url;
 mod demo;
+mod demo_files;
 mod healthcheck;
 mod help;
 mod images;
@@ -12,9 +13,9 @@ mod migrate;
 mod staff;
 mod token;
 
-use std::process::Output;
+use std::process::{Command, Output};
 
-use portfolio_testkit::{Kind, Site};
+use portfolio_testkit::{Kind, S3Server, Site};
 
 const PROGRAM: &str = env!("CARGO_BIN_EXE_portfolio");
 
@@ -23,6 +24,17 @@ fn migrated(kind: Kind) -> Site {
     let site = Site::new(PROGRAM, kind);
     site.ok(&["migrate"]);
     site
+}
+
+/// A command that has its files in a bucket.
+fn in_bucket(site: &Site, s3: &S3Server, arguments: &[&str]) -> Command {
+    let mut command = site.command(arguments);
+    command
+        .env("MEDIA_STORE", format!("s3://{}/site", S3Server::BUCKET))
+        .env("AWS_ENDPOINT_URL", s3.endpoint())
+        .env("AWS_ACCESS_KEY_ID", S3Server::ACCESS_KEY_ID)
+        .env("AWS_SECRET_ACCESS_KEY", S3Server::SECRET_ACCESS_KEY);
+    command
 }
 
 /// It failed with status 1 and told why in one line, which is answered; it printed nothing.

@@ -10,6 +10,7 @@ mod frozen_database;
 mod history;
 mod killed_database;
 mod killed_service;
+mod killed_uploads;
 mod load;
 mod lost_updates;
 mod next_request;

@@ -32,8 +32,16 @@ pub enum Planted {
 #[cfg_attr(feature = "testing", mockall::automock)]
 #[async_trait]
 pub trait DemoRepository: Send + Sync {
+    /// Whether [`plant`](Self::plant) would do it now: the database is empty, or was filled by it. It changes
+    /// nothing.
+    ///
+    /// # Errors
+    ///
+    /// [`PortError::Unavailable`]; the caller may ask again.
+    async fn may_plant(&self) -> Result<bool, PortError>;
+
     /// Puts what is missing of `demo` into an empty database, or into one that this call filled
-    /// before, in one transaction. What is there already MUST stay as it is, and ids that are given
+    /// before, in one transaction. What is there already MUST stay as it is, an image's thumbnails included, and ids that are given
     /// out later MUST lie above those of `demo`.
     ///
     /// # Errors

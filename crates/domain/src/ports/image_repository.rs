@@ -49,6 +49,15 @@ pub trait ImageRepository: Send + Sync {
     /// [`PortError::Unavailable`]; the caller may ask again.
     async fn list(&self, query: &ImageQuery) -> Result<ImagePage, PortError>;
 
+    /// The first `limit` of those whose id is greater than `after`, in the order of their ids. Asked on with the last
+    /// id of an answer until one is empty, it MUST bring every image that was there all the time, once, whatever
+    /// is added and removed meanwhile.
+    ///
+    /// # Errors
+    ///
+    /// [`PortError::Unavailable`]; the caller may ask again.
+    async fn list_after(&self, after: Option<ImageId>, limit: u32) -> Result<Vec<Image>, PortError>;
+
     /// Adds `new`, made at `now`, and answers it as it then is. The id MUST be one that no image ever had.
     ///
     /// `None` when nothing was added, because one of its paths is another's already.

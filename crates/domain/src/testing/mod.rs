@@ -27,7 +27,8 @@ pub mod fixtures;
 
 pub use crate::ports::{
     MockAccessControl, MockClock, MockDemoRepository, MockEmployerRepository, MockImageRepository,
-    MockMediaStore, MockProbe, MockRandomSource, MockStaffRepository, MockThumbnailer, MockTokenRepository,
+    MockMediaStore, MockProbe, MockRandomSource, MockScratch, MockStaffRepository, MockThumbnailer,
+    MockTokenRepository,
 };
 
 use chrono::{DateTime, Utc};

@@ -14,6 +14,8 @@ mod issue_token;
 mod list_employers;
 mod list_images;
 mod patch_employer;
+mod plant_demo;
+mod rebuild_thumbnails;
 mod rename_image;
 mod upload_image;
 
@@ -29,5 +31,7 @@ pub use issue_token::*;
 pub use list_employers::*;
 pub use list_images::*;
 pub use patch_employer::*;
+pub use plant_demo::*;
+pub use rebuild_thumbnails::*;
 pub use rename_image::*;
 pub use upload_image::*;
