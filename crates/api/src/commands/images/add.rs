@@ -104,7 +104,7 @@ async fn add(
         let file_name = path.file_name().unwrap_or_default().to_string_lossy().into_owned();
         Ok(UploadedFile { file, size: FileSize(size), file_name })
     };
-    match upload.execute(&operator::<CreateImage>(), ImageDraft { file, name }).await {
+    match upload.execute(&operator::<CreateImage>(), ImageDraft { file, name: name.map(Ok) }).await {
         Ok(image) => Ok(Ok(image)),
         Err(ImageError::Port(error)) => Err(error).with_context(|| path.display().to_string()),
         Err(error) => Ok(Err(Refusal::Wrong(error.into()))),
