@@ -3,8 +3,10 @@
 
 mod access_log;
 mod answers;
+mod attacks;
 mod authorisation;
 mod body;
+mod canaries;
 mod cors;
 mod docs;
 mod drf;
