@@ -1,18 +1,18 @@
 //! One line a request, one audit line a change (contract, section 5; issue 6).
 
-use std::io::{Read as _, Write as _};
+use std::io::{BufRead as _, BufReader, Read as _, Write as _};
 use std::net::TcpStream;
-use std::process::Command;
+use std::process::{Command, Stdio};
 
 use diesel::connection::SimpleConnection as _;
 use diesel::{Connection as _, PgConnection};
-use portfolio_testkit::{Kind, Server};
+use portfolio_testkit::{Client, Kind, Server, Site};
 use rstest::rstest;
 use serde_json::{Value, json};
 use socket2::Socket;
 
 use crate::stage::{EMPLOYER, JSON, NOBODY, Stage};
-use crate::wire;
+use crate::{PROGRAM, wire};
 
 const LOGO: &[u8] = include_bytes!("images/logo.png");
 
@@ -245,4 +245,34 @@ fn what_is_in_the_database_is_in_the_audit_log_whatever_clients_did(
     let gone = stage.server.events().iter().filter(|event| event["status"] == 499).count();
     eprintln!("{} of {CLIENTS} were made; {gone} clients were gone before their answer", stored.len());
     assert!(gone > 0 && !stored.is_empty(), "{gone} {}", stored.len());
+}
+
+/// Whoever should read the log has stopped doing so: the pipe is full, then the queue is.
+#[test]
+fn a_log_that_nobody_reads_does_not_stop_the_service_and_what_is_lost_is_counted() {
+    let site = Site::new(PROGRAM, Kind::Sqlite).demo();
+    let mut command = site.command(&["serve", "--bind", "127.0.0.1:0"]);
+    let command = command.env("LOG_FORMAT", "json").env("RUST_LOG", "trace").stderr(Stdio::piped());
+    let mut child = command.spawn().unwrap();
+    let mut log = BufReader::new(child.stderr.take().unwrap());
+    let client = loop {
+        let mut line = String::new();
+        assert!(log.read_line(&mut line).unwrap() > 0, "it ended");
+        let event: Value = serde_json::from_str(&line).unwrap();
+        if event["message"] == "listening" {
+            break Client::new(event["address"].as_str().unwrap());
+        }
+    };
+    let lost = |text: &str| {
+        let value = text.lines().find_map(|line| line.strip_prefix("portfolio_log_lines_dropped_total "));
+        value.unwrap().parse::<u64>().unwrap()
+    };
+    let mut requests = 0;
+    while lost(&client.send("GET", "/metrics", &[], None).unwrap().body) == 0 {
+        requests += 1;
+        assert!(requests < 10_000, "nothing was lost");
+    }
+    assert_eq!(client.send("GET", "/healthz", &[], None).unwrap().status, 200);
+    child.kill().unwrap();
+    child.wait().unwrap();
 }

@@ -1,14 +1,17 @@
 //! What is measured (contract, section 5; issue 6), and whether the dashboard and the alerts ask for it.
 
 use std::collections::BTreeSet;
+use std::io::{Read as _, Write as _};
+use std::net::TcpStream;
 use std::path::Path;
+use std::process::Command;
 
 use portfolio_testkit::{Client, Kind};
 use rstest::rstest;
 use serde_json::Value;
 
-use crate::PROGRAM;
 use crate::stage::{EMPLOYER, Stage};
+use crate::{PROGRAM, wire};
 
 const LOGO: &[u8] = include_bytes!("images/logo.png");
 
@@ -121,6 +124,32 @@ fn at_an_address_of_their_own_metrics_are_there_only_and_also_before_the_service
     let apart = unready.logged(|event| event["message"] == "metrics")["address"].as_str().unwrap().to_owned();
     assert_eq!(Client::new(&apart).send("GET", "/metrics", &[], None).unwrap().status, 200);
     assert_eq!(unready.send("GET", "/readyz", &[], None).status, 503);
+}
+
+/// A request under way holds the stop up.
+#[test]
+fn metrics_apart_are_told_while_the_service_stops() {
+    let mut stage = Stage::with(Kind::Sqlite, &["--metrics-bind", "127.0.0.1:0", "--keep-alive", "1s"]);
+    let apart = stage.server.logged(|event| event["message"] == "metrics");
+    let apart = Client::new(apart["address"].as_str().unwrap());
+    let token = format!("Token {}", stage.key);
+    let headers = [
+        ("Authorization", token.as_bytes()),
+        ("Content-Type", &b"application/json"[..]),
+        ("Expect", b"100-continue"),
+        ("Content-Length", b"2"),
+    ];
+    let mut stream = TcpStream::connect(stage.server.address()).unwrap();
+    stream.write_all(&wire::request("PATCH", EMPLOYER, &headers, None)).unwrap();
+    stream.read_exact(&mut [0; 25]).unwrap();
+    let pid = stage.server.pid().to_string();
+    assert!(Command::new("kill").args(["-TERM", &pid]).status().unwrap().success());
+    while TcpStream::connect(stage.server.address()).is_ok() {
+        std::thread::yield_now();
+    }
+    assert_eq!(apart.send("GET", "/metrics", &[], None).unwrap().status, 200);
+    stream.write_all(b"{}").unwrap();
+    assert_eq!(stage.server.wait(), Some(0));
 }
 
 /// The names of metrics in a text.
