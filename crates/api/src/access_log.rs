@@ -172,3 +172,36 @@ fn method(method: &Method) -> &'static str {
 fn route(pattern: &str) -> String {
     pattern.replace(":.*}", "}")
 }
+
+#[cfg(test)]
+mod tests {
+    use actix_web::middleware::from_fn;
+    use actix_web::test::{TestRequest, init_service, try_call_service};
+    use actix_web::{App, HttpResponse, web};
+
+    use crate::answer;
+    use crate::logging::tests::Kept;
+
+    /// Also one whose handler panics, where nothing of the request is left but what was noted.
+    #[actix_web::test]
+    async fn a_panic_has_its_line_with_route_and_status() {
+        async fn panics() -> HttpResponse {
+            std::panic::panic_any("on purpose")
+        }
+        let kept = Kept::default();
+        let writer = kept.clone();
+        let logs = tracing_subscriber::fmt().json().flatten_event(true);
+        let logs = logs.with_writer(move || writer.clone()).finish();
+        let _kept = tracing::subscriber::set_default(logs);
+        let app = App::new().wrap(from_fn(answer::finish)).route("/a/{b}", web::get().to(panics));
+        let request = TestRequest::get().uri("/a/private").insert_header(("X-Request-Id", "mine"));
+        assert!(try_call_service(&init_service(app).await, request.to_request()).await.is_err());
+
+        let lines = kept.text();
+        let line = lines.lines().find(|line| line.contains("portfolio_api::access")).unwrap();
+        let line: serde_json::Value = serde_json::from_str(line).unwrap();
+        assert_eq!((&line["route"], &line["status"]), (&"/a/{b}".into(), &500.into()), "{line}");
+        assert_eq!(line["request_id"], "mine");
+        assert!(!lines.contains("private"), "{lines}");
+    }
+}

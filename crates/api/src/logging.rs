@@ -85,13 +85,20 @@ impl<W: Write> Write for Escaping<W> {
 }
 
 #[cfg(test)]
-mod tests {
+pub(crate) mod tests {
     use std::sync::{Arc, Mutex};
 
     use super::*;
 
+    /// What was logged.
     #[derive(Clone, Default)]
-    struct Kept(Arc<Mutex<Vec<u8>>>);
+    pub(crate) struct Kept(Arc<Mutex<Vec<u8>>>);
+
+    impl Kept {
+        pub(crate) fn text(&self) -> String {
+            String::from_utf8(self.0.lock().unwrap().clone()).unwrap()
+        }
+    }
 
     impl io::Write for Kept {
         fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
@@ -117,7 +124,7 @@ mod tests {
             let _span = tracing::info_span!("request", id = %forged).entered();
             tracing::info!(shown = %forged, debugged = ?forged, "message {forged}");
         });
-        let text = String::from_utf8(kept.0.lock().unwrap().clone()).unwrap();
+        let text = kept.text();
         assert_eq!(text.matches(char::is_control).collect::<String>(), "\n", "{text}");
         assert!(text.ends_with('\n') && text.contains(r"shown=a\r\n2026"), "{text}");
     }
