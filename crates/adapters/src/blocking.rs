@@ -5,7 +5,7 @@
 //! nothing, and is turned away after a while. A pooled connection never crosses an await.
 
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
 
 use diesel::result::{DatabaseErrorKind, Error as DieselError, QueryResult};
@@ -45,22 +45,59 @@ pub trait Engine: Send + Sync + 'static {
 
 /// A pool of connections, used through an async gate.
 pub struct Database<E: Engine> {
+    name: &'static str,
     pool: Pool<Manager<E>>,
     threads: Arc<Threads>,
     gate: Arc<Semaphore>,
+    waiting: Arc<AtomicUsize>,
     generation: Generation,
 }
 
 // Derived, it would ask for `E: Clone`.
 impl<E: Engine> Clone for Database<E> {
     fn clone(&self) -> Self {
-        let Self { pool, threads, gate, generation } = self;
+        let Self { pool, threads, gate, waiting, generation, name } = self;
         Self {
             pool: pool.clone(),
             threads: threads.clone(),
             gate: gate.clone(),
+            waiting: waiting.clone(),
+            name,
             generation: generation.clone(),
         }
+    }
+}
+
+/// How a pool is at one moment.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct PoolStatus {
+    /// Its name.
+    pub name: &'static str,
+    /// How many connections it may have.
+    pub size: u32,
+    /// How many of those that it has are in use.
+    pub in_use: u32,
+    /// How many are not.
+    pub idle: u32,
+    /// How many jobs are in the queue of its threads, beside those that run.
+    pub queued: usize,
+    /// How many wait at the gate.
+    pub waiting: usize,
+}
+
+/// One that waits, for as long as it does.
+struct Waits<'a>(&'a AtomicUsize);
+
+impl<'a> Waits<'a> {
+    fn new(waiting: &'a AtomicUsize) -> Self {
+        waiting.fetch_add(1, Ordering::Relaxed);
+        Self(waiting)
+    }
+}
+
+impl Drop for Waits<'_> {
+    fn drop(&mut self) {
+        self.0.fetch_sub(1, Ordering::Relaxed);
     }
 }
 
@@ -170,7 +207,23 @@ impl<E: Engine> Database<E> {
             .build_unchecked(manager);
         let threads = Arc::new(Threads::new(size as usize));
         let gate = Arc::new(Semaphore::new(size as usize + QUEUE));
-        Self { pool, threads, gate, generation }
+        Self { name, pool, threads, gate, waiting: Arc::default(), generation }
+    }
+
+    /// How it is at this moment, for whoever watches.
+    #[must_use]
+    pub fn status(&self) -> PoolStatus {
+        let r2d2::State { connections, idle_connections, .. } = self.pool.state();
+        let size = self.pool.max_size();
+        let inside = (size as usize + QUEUE).saturating_sub(self.gate.available_permits());
+        PoolStatus {
+            name: self.name,
+            size,
+            in_use: connections.saturating_sub(idle_connections),
+            idle: idle_connections,
+            queued: inside.saturating_sub(size as usize),
+            waiting: self.waiting.load(Ordering::Relaxed),
+        }
     }
 
     /// Runs a job that changes nothing. If its connection turns out to be lost, it runs once more on
@@ -213,10 +266,12 @@ impl<E: Engine> Database<E> {
         F: FnMut(&mut E::Connection) -> QueryResult<T> + Send + 'static,
     {
         let answered = async {
+            let waits = Waits::new(&self.waiting);
             let place = timeout(WAIT, self.gate.clone().acquire_owned())
                 .await
                 .map_err(|_| PortError::Unavailable("every connection is in use".into()))?
                 .map_err(|_| PortError::Internal("the gate is closed".into()))?;
+            drop(waits);
             let (answer, asked) = oneshot::channel();
             let database = self.clone();
             self.threads.run(move || {

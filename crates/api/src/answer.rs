@@ -14,6 +14,7 @@ use futures_util::FutureExt as _;
 use serde_json::{Value, json};
 use tracing::Instrument as _;
 
+use crate::access_log::Observation;
 use crate::error::OUR_FAULT;
 
 pub(crate) const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
@@ -36,27 +37,32 @@ pub async fn finish(
     next: Next<impl MessageBody + 'static>,
 ) -> Result<ServiceResponse<BoxBody>, Error> {
     let id = request_id(&request);
-    let span = tracing::info_span!("request", id = id.to_str().unwrap_or_default());
+    let shown = id.to_str().unwrap_or_default();
+    let span = tracing::info_span!("request", request_id = shown);
+    let observation = Observation::begin(&request, shown);
     let inner = AssertUnwindSafe(next.call(request).instrument(span.clone())).catch_unwind().await;
-    match inner {
+    let error = match inner {
         Ok(Ok(response)) => {
             let mut response = response.map_into_boxed_body();
             if response.status() == StatusCode::INTERNAL_SERVER_ERROR {
                 response = response.into_response(our_fault(&id));
             }
             add_headers(response.headers_mut(), id);
-            Ok(response)
+            observation.answered(&response);
+            return Ok(response);
         }
         // No more than the answer is left: what was asked went with the call.
         Ok(Err(error)) => {
             span.in_scope(|| tracing::error!(%error, "no answer"));
-            Err(instead(error.error_response(), id))
+            instead(error.error_response(), id)
         }
         Err(_) => {
             span.in_scope(|| tracing::error!("a handler panicked"));
-            Err(instead(our_fault(&id), id))
+            instead(our_fault(&id), id)
         }
-    }
+    };
+    observation.failed(error.as_response_error().status_code().as_u16());
+    Err(error)
 }
 
 fn instead(mut answer: HttpResponse, id: HeaderValue) -> Error {

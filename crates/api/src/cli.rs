@@ -25,7 +25,7 @@ struct Cli {
 }
 
 /// The variables that are read.
-const VARIABLES: [&str; 10] = [
+const VARIABLES: [&str; 13] = [
     "BIND",
     "PUBLIC_URL",
     "DATABASE_URL",
@@ -34,6 +34,9 @@ const VARIABLES: [&str; 10] = [
     "MEDIA_STORE",
     "KEEP_ALIVE",
     "CORS_ALLOWED_ORIGINS",
+    "METRICS_BIND",
+    "TRUSTED_PROXIES",
+    "AUTH_FAILURES_PER_MINUTE",
     "LOG_FORMAT",
     "RUST_LOG",
 ];
@@ -87,7 +90,8 @@ pub fn run() -> ExitCode {
     let run = || {
         check_variables()?;
         let cli = Cli::parse();
-        logging::start(cli.log_format.as_deref(), cli.rust_log.as_deref())?;
+        // Dropped, it writes what is left, before the error below.
+        let _logs = logging::start(cli.log_format.as_deref(), cli.rust_log.as_deref())?;
         execute(cli.command)
     };
     match run() {

@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use anyhow::Context as _;
+use portfolio_adapters::blocking::PoolStatus;
 use portfolio_adapters::database_url::DatabaseUrl;
 use portfolio_adapters::media_store::{LocalMediaStore, S3MediaStore};
 use portfolio_adapters::migrations::MigrateError;
@@ -20,10 +21,11 @@ use portfolio_adapters::thumbnails::PooledThumbnailer;
 use portfolio_domain::local_file::LocalFile;
 use portfolio_domain::ports::{
     AccessControl, Clock, DemoRepository, EmployerRepository, ImageRepository, MediaStore, Probe,
-    RandomSource, Scratch, StaffRepository, Thumbnailer, TokenRepository,
+    RandomSource, Scratch, StaffRepository, TokenRepository,
 };
 
 use crate::config::MediaStoreUrl;
+use crate::metrics::Gauges;
 
 /// Every port that a database stands behind.
 #[derive(Clone)]
@@ -42,6 +44,8 @@ pub struct Storage {
     pub demo: Arc<dyn DemoRepository>,
     /// Whether the database works.
     pub probe: Arc<dyn Probe>,
+    /// How its pools are at the moment.
+    pub pools: Arc<dyn Fn() -> Vec<PoolStatus> + Send + Sync>,
 }
 
 impl Storage {
@@ -59,7 +63,8 @@ impl Storage {
                     staff: Arc::new(PostgresStaffRepository::new(database.clone())),
                     tokens: Arc::new(PostgresTokenRepository::new(database.clone())),
                     demo: Arc::new(PostgresDemoRepository::new(database.clone())),
-                    probe: Arc::new(database),
+                    probe: Arc::new(database.clone()),
+                    pools: Arc::new(move || vec![database.status()]),
                 }
             }
             DatabaseUrl::Sqlite(path) => {
@@ -71,7 +76,8 @@ impl Storage {
                     staff: Arc::new(SqliteStaffRepository::new(database.clone())),
                     tokens: Arc::new(SqliteTokenRepository::new(database.clone())),
                     demo: Arc::new(SqliteDemoRepository::new(database.clone())),
-                    probe: Arc::new(database),
+                    probe: Arc::new(database.clone()),
+                    pools: Arc::new(move || database.status().into()),
                 }
             }
         }
@@ -136,7 +142,7 @@ pub fn open_media_store(url: &MediaStoreUrl) -> anyhow::Result<Arc<dyn MediaStor
 
 /// What makes thumbnails.
 #[must_use]
-pub fn thumbnailer() -> Arc<dyn Thumbnailer> {
+pub fn thumbnailer() -> Arc<PooledThumbnailer> {
     Arc::new(PooledThumbnailer::new())
 }
 
@@ -153,6 +159,13 @@ pub fn scratch() -> Arc<dyn Scratch> {
 /// When there is no room for one.
 pub fn temporary_file() -> std::io::Result<(std::fs::File, LocalFile)> {
     scratch::temporary()
+}
+
+/// What metrics ask of these.
+#[must_use]
+pub fn gauges(storage: &Storage, thumbnailer: &Arc<PooledThumbnailer>) -> Gauges {
+    let thumbnailer = thumbnailer.clone();
+    Gauges { pools: storage.pools.clone(), images: Arc::new(move || thumbnailer.status()) }
 }
 
 /// The clock.

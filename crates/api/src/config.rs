@@ -10,7 +10,9 @@ use clap::Args;
 use portfolio_adapters::database_url::DatabaseUrl;
 use portfolio_adapters::migrations::MigrateError;
 
+use crate::client_address::TrustedProxies;
 use crate::cors::AllowedOrigins;
+use crate::throttle::Throttle;
 mod media_store;
 
 pub use media_store::MediaStoreUrl;
@@ -41,6 +43,22 @@ pub struct ServeFlags {
         hide_default_value = true
     )]
     cors_allowed_origins: String,
+    /// Where /metrics is served, and nothing else; then the service itself does not serve it
+    #[arg(long, env = "METRICS_BIND", value_name = "ADDRESS")]
+    metrics_bind: Option<String>,
+    /// The proxies whose X-Forwarded-For is believed: addresses and networks, as 10.0.0.0/8, separated by
+    /// commas
+    #[arg(
+        long,
+        env = "TRUSTED_PROXIES",
+        value_name = "NETWORKS",
+        default_value = "",
+        hide_default_value = true
+    )]
+    trusted_proxies: String,
+    /// How many failed authentications of one address a minute are answered as such; those beyond get a 429
+    #[arg(long, env = "AUTH_FAILURES_PER_MINUTE", value_name = "N", default_value = DEFAULT_FAILURES)]
+    auth_failures_per_minute: String,
     /// Don't apply pending migrations: stay unready while some are pending
     #[arg(long)]
     no_migrate: bool,
@@ -79,6 +97,7 @@ impl MediaFlags {
 }
 
 const DEFAULT_BIND: &str = "127.0.0.1:8000";
+const DEFAULT_FAILURES: &str = "60";
 
 /// The configuration of `serve`.
 #[derive(Debug, Clone)]
@@ -96,6 +115,12 @@ pub struct ServeConfig {
     pub keep_alive: Duration,
     /// The origins whose pages may call the service.
     pub allowed_origins: AllowedOrigins,
+    /// Where the metrics are served, if not beside the service.
+    pub metrics_bind: Option<String>,
+    /// The proxies whose word for a client's address is taken.
+    pub trusted_proxies: TrustedProxies,
+    /// How many failed authentications of one address a minute are answered as such.
+    pub auth_failures_per_minute: u32,
     /// Whether pending migrations are applied.
     pub migrate: bool,
 }
@@ -107,8 +132,18 @@ impl ServeConfig {
     ///
     /// The first value that is wrong, by its variable.
     pub fn judge(flags: ServeFlags) -> anyhow::Result<Self> {
-        let ServeFlags { address, database_pool_size, media, keep_alive, cors_allowed_origins, no_migrate } =
-            flags;
+        let ServeFlags {
+            address,
+            database_pool_size,
+            media,
+            keep_alive,
+            cors_allowed_origins,
+            metrics_bind,
+            trusted_proxies,
+            auth_failures_per_minute,
+            no_migrate,
+        } = flags;
+        let failures = given(Some(auth_failures_per_minute));
         Ok(Self {
             bind: address.bind(),
             public_url: address.public_url()?,
@@ -121,6 +156,14 @@ impl ServeConfig {
                     "CORS_ALLOWED_ORIGINS: must be origins like https://www.example.com, separated by commas"
                 )
             })?,
+            metrics_bind: given(metrics_bind),
+            trusted_proxies: TrustedProxies::parse(&trusted_proxies).ok_or_else(|| {
+                anyhow!(
+                    "TRUSTED_PROXIES: must be addresses and networks like 10.0.0.0/8, separated by commas"
+                )
+            })?,
+            auth_failures_per_minute: Throttle::allowance(failures.as_deref().unwrap_or(DEFAULT_FAILURES))
+                .ok_or_else(|| anyhow!("AUTH_FAILURES_PER_MINUTE: must be a number from 1 to 1000000"))?,
             migrate: !no_migrate,
         })
     }

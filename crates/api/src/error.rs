@@ -11,6 +11,8 @@ use portfolio_domain::use_cases::{EmployerError, ImageError};
 use serde::{Serialize, Serializer};
 use serde_json::{Value, json};
 
+use crate::throttle::Throttled;
+
 /// How long a client is asked to wait before it tries again, in seconds.
 const RETRY_AFTER: (header::HeaderName, &str) = (header::RETRY_AFTER, "1");
 
@@ -81,6 +83,9 @@ pub enum ApiError {
     /// The credentials were judged, and do not suffice.
     #[error(transparent)]
     Access(#[from] AccessError),
+    /// The credentials failed, as did too many others from the same address.
+    #[error("throttled for {} s", .0.seconds)]
+    Throttled(Throttled),
     /// The body is of a media type, or a charset, that is not taken here.
     #[error("media type {sent:?}")]
     UnsupportedMediaType {
@@ -181,6 +186,7 @@ impl ApiError {
                 AccessError::Forbidden { .. } => StatusCode::FORBIDDEN,
                 AccessError::Port(error) => port_status(error),
             },
+            Self::Throttled(_) => StatusCode::TOO_MANY_REQUESTS,
             Self::UnsupportedMediaType { .. } | Self::UnsupportedContentEncoding(_) => {
                 StatusCode::UNSUPPORTED_MEDIA_TYPE
             }
@@ -220,6 +226,12 @@ impl ApiError {
                 AccessError::Forbidden { .. } => detail("You do not have permission to perform this action."),
                 AccessError::Port(error) => port_body(error),
             },
+            Self::Throttled(Throttled { seconds: 1 }) => {
+                detail("Request was throttled. Expected available in 1 second.")
+            }
+            Self::Throttled(Throttled { seconds }) => {
+                detail(format!("Request was throttled. Expected available in {seconds} seconds."))
+            }
             Self::UnsupportedMediaType { sent, .. } => {
                 detail(format!("Unsupported media type \"{sent}\" in request."))
             }
@@ -290,6 +302,9 @@ impl ApiError {
             answer.insert_header(RETRY_AFTER);
         }
         match self {
+            Self::Throttled(Throttled { seconds }) => {
+                answer.insert_header((header::RETRY_AFTER, *seconds));
+            }
             Self::MethodNotAllowed { allow, .. } => {
                 answer.insert_header((header::ALLOW, allow.as_str()));
             }
@@ -320,8 +335,6 @@ impl ResponseError for ApiError {
         let status = self.status();
         if status.is_server_error() {
             tracing::error!(error = %self, "answered {status}");
-        } else if status == StatusCode::FORBIDDEN {
-            tracing::warn!(error = %self, "refused");
         }
         self.answer()
     }
@@ -356,20 +369,26 @@ fn non_field(text: &str) -> String {
     json!({ "non_field_errors": [text] }).to_string()
 }
 
+/// What a request calls a field.
+pub(crate) fn member(field: Field) -> &'static str {
+    match field {
+        Field::Name => "name",
+        Field::Image => "image",
+        Field::Description => "description",
+        Field::File => "f",
+    }
+}
+
 /// The wrong fields in the order that the domain gives them, which no map of `serde_json` would keep.
 struct Fields<'a>(&'a FieldErrors);
 
 impl Serialize for Fields<'_> {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        serializer.collect_map(self.0.by_field().map(|(field, errors)| {
-            let name = match field {
-                Field::Name => "name",
-                Field::Image => "image",
-                Field::Description => "description",
-                Field::File => "f",
-            };
-            (name, errors.map(field_text).collect::<Vec<_>>())
-        }))
+        serializer.collect_map(
+            self.0
+                .by_field()
+                .map(|(field, errors)| (member(field), errors.map(field_text).collect::<Vec<_>>())),
+        )
     }
 }
 

@@ -1,14 +1,18 @@
 //! 401 and 403, before anything of the body is read.
 
 use std::future::Future;
+use std::net::Ipv4Addr;
 use std::pin::Pin;
+use std::time::Instant;
 
 use actix_web::dev::Payload;
-use actix_web::http::header;
-use actix_web::{FromRequest, HttpRequest, web};
-use portfolio_domain::access::{Action, Permitted};
+use actix_web::http::{StatusCode, header};
+use actix_web::{FromRequest, HttpRequest, ResponseError as _, web};
+use portfolio_domain::access::{AccessError, Action, Permitted};
 use portfolio_domain::token::Token;
 
+use crate::access_log::Notes;
+use crate::audit;
 use crate::error::{ApiError, CredentialsError};
 use crate::headers::field;
 use crate::service::{Budget, Service};
@@ -29,15 +33,59 @@ impl<A: Action> FromRequest for Guarded<A> {
 
     fn from_request(request: &HttpRequest, _: &mut Payload) -> Self::Future {
         let token = token(request);
-        let service = request.app_data::<web::Data<Service>>().cloned();
+        let shared = request.app_data::<web::Data<Service>>().cloned().zip(Notes::of(request));
         Box::pin(async move {
-            let token = token.map_err(ApiError::Credentials)?;
-            let service = service.ok_or_else(|| ApiError::Unavailable("no service is set up".into()))?;
-            service.readiness.started().map_err(|waiting| ApiError::Unavailable(waiting.to_string()))?;
-            let mut budget = Budget::default();
-            let permitted = budget.spend(service.authorizer.permit(&token)).await??;
-            Ok(Self { permitted, budget })
+            let (service, notes) =
+                shared.ok_or_else(|| ApiError::Unavailable("no service is set up".into()))?;
+            let judged = judge(token, &service).await;
+            match &judged {
+                Ok(Self { permitted, .. }) => notes.set_caller(&permitted.caller().name),
+                Err(ApiError::Access(AccessError::Forbidden { name, .. })) => notes.set_caller(name),
+                Err(_) => {}
+            }
+            judged.map_err(|error| refused(error, &service, &notes))
         })
+    }
+}
+
+async fn judge<A: Action>(
+    token: Result<Token, CredentialsError>,
+    service: &Service,
+) -> Result<Guarded<A>, ApiError> {
+    let token = token.map_err(ApiError::Credentials)?;
+    service.readiness.started().map_err(|waiting| ApiError::Unavailable(waiting.to_string()))?;
+    let mut budget = Budget::default();
+    let permitted = budget.spend(service.authorizer.permit(&token)).await??;
+    Ok(Guarded { permitted, budget })
+}
+
+/// What a caller is told who was not let through: a failed authentication counts against its address.
+fn refused(error: ApiError, service: &Service, notes: &Notes) -> ApiError {
+    if let Some(reason) = failure(&error) {
+        service.metrics.count_failed_authentication(reason);
+        let client = notes.client.unwrap_or(Ipv4Addr::UNSPECIFIED.into());
+        if let Err(throttled) = service.throttle.count_failure(client, Instant::now()) {
+            // It has its line in the access log. One more for each guess would be the guesser's to write.
+            service.metrics.count_throttled();
+            return ApiError::Throttled(throttled);
+        }
+    } else if error.status_code() != StatusCode::FORBIDDEN {
+        return error;
+    }
+    audit::note_refusal(notes, &error);
+    error
+}
+
+/// How the credentials failed; `None` when they did not, or there were none.
+fn failure(error: &ApiError) -> Option<&'static str> {
+    match error {
+        ApiError::Credentials(
+            CredentialsError::NoKey | CredentialsError::Spaces | CredentialsError::NotText,
+        ) => Some("malformed"),
+        ApiError::Access(AccessError::InvalidToken) => Some("invalid"),
+        ApiError::Access(AccessError::TokenExpired) => Some("expired"),
+        ApiError::Access(AccessError::UserInactive) => Some("inactive"),
+        _ => None,
     }
 }
 

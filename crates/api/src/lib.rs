@@ -4,9 +4,12 @@
 //! use case of the domain by a [route](routes), and answered by [`representation`] or [`error`].
 //! [`composition`] is the only place that names concrete adapters.
 
+pub mod access_log;
 pub mod answer;
+pub mod audit;
 pub mod body;
 pub mod cli;
+pub mod client_address;
 pub mod commands;
 pub mod composition;
 pub mod config;
@@ -17,6 +20,7 @@ pub mod etag;
 pub mod guard;
 pub mod headers;
 pub mod logging;
+pub mod metrics;
 pub mod openapi;
 pub mod parameters;
 pub mod readiness;
@@ -24,4 +28,6 @@ pub mod representation;
 pub mod routes;
 pub mod server;
 pub mod service;
+pub mod throttle;
 pub mod upload;
+pub mod writes;

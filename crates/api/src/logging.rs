@@ -1,17 +1,38 @@
-//! Logs, on standard error.
+//! Logs, on standard error: one line an event, whatever is in it.
+//!
+//! A thread of its own writes them, so that no request waits for whoever reads them: a pipe that is full for
+//! ever would stop the service. When more lines wait than it may keep, further ones are lost, and counted.
 
-use std::io::IsTerminal as _;
+use std::fmt::{self, Write};
+use std::io::{self, BufWriter, IsTerminal as _};
+use std::sync::OnceLock;
 
 use anyhow::anyhow;
+use tracing::field::Field;
+use tracing_appender::non_blocking::{ErrorCounter, NonBlockingBuilder, WorkerGuard};
 use tracing_subscriber::EnvFilter;
-use tracing_subscriber::fmt;
+use tracing_subscriber::field::MakeExt as _;
+use tracing_subscriber::fmt::format::{Writer, debug_fn};
 
-/// Sets up logs as `LOG_FORMAT` (`text` or `json`; text on a terminal, else JSON) and `RUST_LOG` say.
+/// How many lines may wait to be written: some 4 MB.
+const MAX_LINES: usize = 10_000;
+
+/// There is one log a process.
+static DROPPED: OnceLock<ErrorCounter> = OnceLock::new();
+
+/// How many lines were lost, because nobody read them in time.
+#[must_use]
+pub fn dropped_lines() -> u64 {
+    DROPPED.get().map_or(0, |counter| counter.dropped_lines() as u64)
+}
+
+/// Sets up logs as `LOG_FORMAT` (`text` or `json`; text on a terminal, else JSON) and `RUST_LOG` say. What it
+/// answers writes the lines that wait when it is dropped, for a second at most.
 ///
 /// # Errors
 ///
 /// The variable that is wrong.
-pub fn start(format: Option<&str>, levels: Option<&str>) -> anyhow::Result<()> {
+pub fn start(format: Option<&str>, levels: Option<&str>) -> anyhow::Result<WorkerGuard> {
     // What a client's malformed head makes actix say is nobody's error here.
     const USUAL: &str = "info,actix_server=warn,actix_http::h1::dispatcher=off";
     let levels = levels.filter(|levels| !levels.is_empty()).unwrap_or(USUAL);
@@ -19,16 +40,92 @@ pub fn start(format: Option<&str>, levels: Option<&str>) -> anyhow::Result<()> {
         anyhow!("RUST_LOG: must be a level, or targets with levels, as info or portfolio_api=debug")
     })?;
     let json = match format.unwrap_or_default() {
-        "" => !std::io::stderr().is_terminal(),
+        "" => !io::stderr().is_terminal(),
         "json" => true,
         "text" => false,
         _ => return Err(anyhow!("LOG_FORMAT: must be text or json")),
     };
-    let logs = fmt().with_env_filter(filter).with_writer(std::io::stderr);
+    let lines = NonBlockingBuilder::default().lossy(true).buffered_lines_limit(MAX_LINES).thread_name("log");
+    let (lines, guard) = lines.finish(BufWriter::new(io::stderr()));
+    let _ = DROPPED.set(lines.error_counter());
+    let logs = tracing_subscriber::fmt().with_env_filter(filter).with_writer(lines);
     if json {
-        logs.json().flatten_event(true).init();
+        logs.json().flatten_event(true).with_span_list(false).init();
     } else {
-        logs.with_target(false).with_ansi(std::io::stderr().is_terminal()).init();
+        let fields = debug_fn(write_field).delimited(" ");
+        logs.fmt_fields(fields).with_target(false).with_ansi(io::stderr().is_terminal()).init();
     }
-    Ok(())
+    // The usual hook writes several lines, past the log.
+    std::panic::set_hook(Box::new(|panic| tracing::error!(%panic, "panicked")));
+    Ok(guard)
+}
+
+/// Writes a field as text that stays on its line and moves no cursor.
+fn write_field(line: &mut Writer<'_>, field: &Field, value: &dyn fmt::Debug) -> fmt::Result {
+    match field.name() {
+        // What tracing-log adds, for machines.
+        name if name.starts_with("log.") => Ok(()),
+        "message" => write!(Escaping(line), "{value:?}"),
+        name => write!(Escaping(line), "{name}={value:?}"),
+    }
+}
+
+struct Escaping<W>(W);
+
+impl<W: Write> Write for Escaping<W> {
+    fn write_str(&mut self, text: &str) -> fmt::Result {
+        text.chars().try_for_each(|character| {
+            if character.is_control() {
+                write!(self.0, "{}", character.escape_default())
+            } else {
+                self.0.write_char(character)
+            }
+        })
+    }
+}
+
+#[cfg(test)]
+pub(crate) mod tests {
+    use std::sync::{Arc, Mutex};
+
+    use super::*;
+
+    /// What was logged.
+    #[derive(Clone, Default)]
+    pub(crate) struct Kept(Arc<Mutex<Vec<u8>>>);
+
+    impl Kept {
+        pub(crate) fn text(&self) -> String {
+            String::from_utf8(self.0.lock().unwrap().clone()).unwrap()
+        }
+    }
+
+    impl io::Write for Kept {
+        fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+            self.0.lock().unwrap().write(bytes)
+        }
+
+        fn flush(&mut self) -> io::Result<()> {
+            Ok(())
+        }
+    }
+
+    #[test]
+    fn text_stays_on_its_line_whatever_is_logged() {
+        let kept = Kept::default();
+        let writer = kept.clone();
+        let logs = tracing_subscriber::fmt()
+            .fmt_fields(debug_fn(write_field).delimited(" "))
+            .with_ansi(false)
+            .with_writer(move || writer.clone())
+            .finish();
+        tracing::subscriber::with_default(logs, || {
+            let forged = "a\r\n2026-01-01T00:00:00Z INFO forged\u{1b}[2J\u{85}";
+            let _span = tracing::info_span!("request", id = %forged).entered();
+            tracing::info!(shown = %forged, debugged = ?forged, "message {forged}");
+        });
+        let text = kept.text();
+        assert_eq!(text.matches(char::is_control).collect::<String>(), "\n", "{text}");
+        assert!(text.ends_with('\n') && text.contains(r"shown=a\r\n2026"), "{text}");
+    }
 }

@@ -4,6 +4,7 @@ use std::net::{SocketAddr, TcpListener, ToSocketAddrs as _};
 use std::sync::Arc;
 use std::time::Duration;
 
+use actix_web::dev::ServerHandle;
 use actix_web::middleware::{Condition, from_fn};
 use actix_web::{App, HttpServer, web};
 use anyhow::Context as _;
@@ -20,10 +21,13 @@ use tokio::time::sleep;
 
 use crate::composition::{self, Storage};
 use crate::config::{self, ServeConfig};
+use crate::metrics::{MeasuredThumbnailer, Metrics};
 use crate::openapi::Documents;
 use crate::readiness::{Readiness, Waiting};
 use crate::representation::Representation;
 use crate::service::Service;
+use crate::throttle::Throttle;
+use crate::writes::Writes;
 use crate::{answer, cors, routes};
 
 /// Listens at once, applies pending migrations as soon as the database answers, and serves until
@@ -39,6 +43,11 @@ pub async fn serve(config: ServeConfig) -> anyhow::Result<()> {
     let storage = Storage::open(&config.database, config.pool_size);
     let media = composition::open_media_store(&config.media_store)?;
     let readiness = Arc::new(Readiness::new(vec![storage.probe.clone(), media.clone()]));
+    let thumbnailer = composition::thumbnailer();
+    let metrics = Arc::new(Metrics::new(composition::gauges(&storage, &thumbnailer))?);
+    let apart = config.metrics_bind.as_deref().map(|bind| serve_metrics(bind, &metrics)).transpose()?;
+    let endpoints = if apart.is_some() { routes::endpoints_without_metrics } else { routes::endpoints };
+    let writes = Writes::ending_on(tokio::runtime::Handle::current());
     let service = web::Data::new(Service {
         authorizer: Authorizer::new(storage.access.clone(), composition::clock()),
         list_employers: ListEmployers::new(storage.employers.clone()),
@@ -51,7 +60,7 @@ pub async fn serve(config: ServeConfig) -> anyhow::Result<()> {
         upload_image: UploadImage::new(
             storage.images.clone(),
             media.clone(),
-            composition::thumbnailer(),
+            Arc::new(MeasuredThumbnailer::new(thumbnailer, metrics.clone())),
             composition::clock(),
             composition::random(),
         ),
@@ -59,19 +68,24 @@ pub async fn serve(config: ServeConfig) -> anyhow::Result<()> {
         delete_image: DeleteImage::new(storage.images.clone(), media.clone()),
         media: media.clone(),
         readiness: readiness.clone(),
+        writes: writes.clone(),
+        metrics: metrics.clone(),
+        throttle: Throttle::new(config.auth_failures_per_minute),
+        trusted_proxies: config.trusted_proxies.clone(),
         representation: Representation::new(&public_url),
-        documents: Documents::new(&public_url, &routes::endpoints())?,
+        documents: Documents::new(&public_url, &endpoints())?,
     });
     let origins = config.allowed_origins.clone();
     let running = HttpServer::new(move || {
         let shared = !origins.is_empty();
         App::new()
             .app_data(service.clone())
+            .app_data(web::Data::from(metrics.clone()))
             .wrap(from_fn(answer::finish))
             // Around what makes a 500: a page may read that, too.
             .wrap(Condition::new(shared, origins.cors()))
             .wrap(Condition::new(shared, from_fn(cors::preflight)))
-            .configure(routes::register)
+            .configure(|config| routes::register(endpoints(), config))
     })
     .workers(std::thread::available_parallelism().map_or(2, |cores| cores.get().max(2)))
     // The default, 25,000, exceeds the usual limit of open files.
@@ -87,10 +101,26 @@ pub async fn serve(config: ServeConfig) -> anyhow::Result<()> {
     tracing::info!(
         %address, public_url, database = %config.database, media_store = %config.media_store, "listening"
     );
-    tokio::select! {
+    let ended = tokio::select! {
         ended = running => ended.context("the server stopped"),
         failed = start(&config, &readiness) => failed,
+    };
+    // Those that lost their client are still under way.
+    writes.all_ended().await;
+    if let Some(metrics) = apart {
+        metrics.stop(false).await;
     }
+    ended
+}
+
+/// Serves the metrics at an address of their own.
+fn serve_metrics(bind: &str, metrics: &Arc<Metrics>) -> anyhow::Result<ServerHandle> {
+    let refused = || format!("METRICS_BIND: can't listen on {bind}");
+    let listener = listen(bind).with_context(refused)?;
+    let address = listener.local_addr().with_context(refused)?;
+    let serving = routes::serve_metrics_apart(listener, metrics.clone()).with_context(refused)?;
+    tracing::info!(%address, "metrics");
+    Ok(serving)
 }
 
 /// Brings the database up to date, then waits for ever: only a start that can't succeed ends.

@@ -12,10 +12,14 @@ use portfolio_domain::use_cases::{
 };
 use tokio::time::timeout;
 
+use crate::client_address::TrustedProxies;
 use crate::error::ApiError;
+use crate::metrics::Metrics;
 use crate::openapi::Documents;
 use crate::readiness::Readiness;
 use crate::representation::Representation;
+use crate::throttle::Throttle;
+use crate::writes::Writes;
 
 /// What every request shares.
 pub struct Service {
@@ -45,6 +49,14 @@ pub struct Service {
     pub media: Arc<dyn MediaStore>,
     /// Whether it can do its work.
     pub readiness: Arc<Readiness>,
+    /// The changes that are being made.
+    pub writes: Writes,
+    /// What is measured.
+    pub metrics: Arc<Metrics>,
+    /// Who failed to say who it is too often.
+    pub throttle: Throttle,
+    /// Whose word for a client's address is taken.
+    pub trusted_proxies: TrustedProxies,
     /// How answers are written.
     pub representation: Representation,
     /// What it says of itself.

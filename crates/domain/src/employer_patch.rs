@@ -84,6 +84,22 @@ pub struct NewEmployer {
 }
 
 impl EmployerDraft {
+    /// The members that it names, rightly or wrongly.
+    #[must_use]
+    pub fn named(&self) -> Vec<Field> {
+        fn is_named<T>(member: &Draft<T>) -> bool {
+            !matches!(member, Ok(Patch::Keep))
+        }
+        [
+            (Field::Name, is_named(&self.name)),
+            (Field::Image, is_named(&self.image)),
+            (Field::Description, is_named(&self.description)),
+        ]
+        .into_iter()
+        .filter_map(|(field, named)| named.then_some(field))
+        .collect()
+    }
+
     /// Judges every member: the members that are right, and what is wrong with the others.
     #[must_use]
     pub fn judge(self) -> (EmployerPatch, FieldErrors) {
@@ -153,6 +169,17 @@ mod tests {
                 .into_iter()
                 .collect();
         assert_eq!(errors, expected);
+    }
+
+    #[test]
+    fn a_draft_names_what_it_clears_and_what_is_wrong_too() {
+        assert_eq!(EmployerDraft::default().named(), []);
+        let draft = EmployerDraft {
+            image: Ok(Patch::Clear),
+            description: Err(FieldError::NotAString),
+            ..EmployerDraft::default()
+        };
+        assert_eq!(draft.named(), [Field::Image, Field::Description]);
     }
 
     #[test]

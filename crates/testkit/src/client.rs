@@ -10,7 +10,9 @@ pub struct Client {
 }
 
 impl Client {
-    pub(crate) fn new(address: &str) -> Self {
+    /// A client of the server at `address`, as `127.0.0.1:PORT`.
+    #[must_use]
+    pub fn new(address: &str) -> Self {
         let agent = ureq::Agent::config_builder()
             .http_status_as_error(false)
             .allow_non_standard_methods(true)

@@ -3,7 +3,8 @@
 use std::io::{BufRead as _, BufReader, Read as _, Write as _};
 use std::net::TcpStream;
 use std::process::{Child, Command, Output, Stdio};
-use std::sync::mpsc;
+use std::sync::{Arc, Condvar, Mutex, mpsc};
+use std::thread::JoinHandle;
 use std::time::Duration;
 
 use serde_json::Value;
@@ -129,6 +130,15 @@ pub struct Server {
     child: Child,
     address: String,
     client: Client,
+    log: Arc<Log>,
+    reader: Option<JoinHandle<()>>,
+}
+
+/// What a server has said, line by line.
+#[derive(Default)]
+struct Log {
+    lines: Mutex<Vec<String>>,
+    more: Condvar,
 }
 
 impl Drop for Server {
@@ -145,8 +155,10 @@ impl Server {
         let mut child = command.stderr(Stdio::piped()).spawn().unwrap();
         let log = BufReader::new(child.stderr.take().unwrap());
         let (found, address) = mpsc::channel();
+        let kept = Arc::new(Log::default());
+        let keeps = kept.clone();
         // Its log is read to the end, or it would stop at a full pipe.
-        std::thread::spawn(move || {
+        let reader = std::thread::spawn(move || {
             for line in log.lines().map_while(Result::ok) {
                 let event: Value = serde_json::from_str(&line).unwrap_or_default();
                 if event["message"] == "listening" {
@@ -154,11 +166,13 @@ impl Server {
                 }
                 // Shown when the test fails.
                 eprintln!("{line}");
+                keeps.lines.lock().unwrap().push(line);
+                keeps.more.notify_all();
             }
         });
         let address = address.recv_timeout(Duration::from_secs(10)).expect("the server listens");
         let client = Client::new(&address);
-        Self { child, address, client }
+        Self { child, address, client, log: kept, reader: Some(reader) }
     }
 
     /// A client with connections of its own, which outlives the server.
@@ -171,6 +185,37 @@ impl Server {
     #[must_use]
     pub fn address(&self) -> &str {
         &self.address
+    }
+
+    /// What it has logged so far, line by line.
+    #[must_use]
+    pub fn log(&self) -> Vec<String> {
+        self.log.lines.lock().unwrap().clone()
+    }
+
+    /// Every event that it has logged so far.
+    #[must_use]
+    pub fn events(&self) -> Vec<Value> {
+        self.log().iter().map(|line| serde_json::from_str(line).unwrap_or_default()).collect()
+    }
+
+    /// Waits until it has logged such an event; answers the first one.
+    #[must_use]
+    pub fn logged(&self, is_it: impl Fn(&Value) -> bool) -> Value {
+        let mut lines = self.log.lines.lock().unwrap();
+        let mut seen = 0;
+        loop {
+            for line in &lines[seen..] {
+                let event = serde_json::from_str(line).unwrap_or_default();
+                if is_it(&event) {
+                    return event;
+                }
+            }
+            seen = lines.len();
+            let (more, waited) = self.log.more.wait_timeout(lines, Duration::from_secs(30)).unwrap();
+            assert!(!waited.timed_out(), "it was not logged");
+            lines = more;
+        }
     }
 
     /// The number of its process.
@@ -194,9 +239,13 @@ impl Server {
         }
     }
 
-    /// Waits until the process has ended by itself; answers its exit code.
+    /// Waits until the process has ended by itself, and its log was read to the end; answers its exit code.
     pub fn wait(&mut self) -> Option<i32> {
-        self.child.wait().unwrap().code()
+        let code = self.child.wait().unwrap().code();
+        if let Some(reader) = self.reader.take() {
+            reader.join().unwrap();
+        }
+        code
     }
 
     /// Sends one request over a kept connection.

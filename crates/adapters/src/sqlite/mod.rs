@@ -33,7 +33,7 @@ use diesel::sql_types::{BigInt, Text};
 use diesel::sqlite::{Sqlite as SqliteBackend, SqliteConnection};
 use portfolio_domain::ports::{PortError, Probe};
 
-use crate::blocking::{Database, Engine};
+use crate::blocking::{Database, Engine, PoolStatus};
 use crate::migrations::{self, MigrateError, one_line};
 
 /// A SQLite file, through two pools.
@@ -56,6 +56,14 @@ pub fn open(path: &Path, readers: u32) -> SqliteDatabase {
         file: Arc::default(),
         writer: Database::new("sqlite writer", engine(false), 1, 1),
         readers: Database::new("sqlite readers", engine(true), readers, 1),
+    }
+}
+
+impl SqliteDatabase {
+    /// How its pools are at this moment.
+    #[must_use]
+    pub fn status(&self) -> [PoolStatus; 2] {
+        [self.writer.status(), self.readers.status()]
     }
 }
 

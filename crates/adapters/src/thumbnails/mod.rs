@@ -48,6 +48,7 @@ const MEMORY: u64 = 288 * 1024 * 1024;
 /// Renders on threads of its own, so that uploads never starve what waits for a database.
 pub struct PooledThumbnailer {
     threads: Threads,
+    size: usize,
     places: Arc<Semaphore>,
     budget: Arc<Budget>,
 }
@@ -65,9 +66,28 @@ impl PooledThumbnailer {
     pub fn with_threads(threads: usize) -> Self {
         Self {
             threads: Threads::new(threads),
+            size: threads,
             places: Arc::new(Semaphore::new(threads + QUEUE)),
             budget: Arc::new(Budget::new(MEMORY)),
         }
+    }
+}
+
+/// How the queue is at one moment.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct QueueStatus {
+    /// How many files are being rendered.
+    pub rendering: usize,
+    /// How many wait.
+    pub waiting: usize,
+}
+
+impl PooledThumbnailer {
+    /// How the queue is at this moment, for whoever watches.
+    #[must_use]
+    pub fn status(&self) -> QueueStatus {
+        let inside = (self.size + QUEUE).saturating_sub(self.places.available_permits());
+        QueueStatus { rendering: inside.min(self.size), waiting: inside.saturating_sub(self.size) }
     }
 }
 

@@ -22,6 +22,7 @@ use utoipa::openapi::{Content, ContentBuilder, Header, RefOr, Required, Schema};
 use super::schemas::{DETAIL, ERRORS, IN_USE, named};
 use crate::answer;
 use crate::error::{ApiError, CredentialsError, NotAnObject, ParameterError};
+use crate::throttle::Throttled;
 
 /// The name of the way to show who one is.
 pub(super) const SECURITY_SCHEME: &str = "token";
@@ -67,6 +68,7 @@ impl Description {
             AccessError::InvalidToken.into(),
             AccessError::TokenExpired.into(),
             AccessError::UserInactive.into(),
+            ApiError::Throttled(Throttled { seconds: 60 }),
             AccessError::Forbidden { name, permission }.into(),
             ApiError::Unavailable(String::new()),
             PortError::Internal(String::new()).into(),
@@ -335,6 +337,7 @@ fn meaning(status: u16) -> &'static str {
         413 => "The body is too large.",
         415 => "The body is of another media type, charset or encoding.",
         416 => "The file has nothing of the range.",
+        429 => "Too many failed authentications came from this address. A good key is never refused.",
         500 => "Our fault. It is logged under the request's id.",
         503 => {
             "The database is away, or there is too much to do. Of a write it is not known whether it was done."

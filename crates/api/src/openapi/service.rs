@@ -8,6 +8,7 @@ use utoipa::openapi::{Content, ContentBuilder};
 
 use super::operation::{Description, JSON, content};
 use super::schemas::{DETAIL, STATUS, named};
+use crate::metrics::Metrics;
 use crate::readiness::Waiting;
 
 const TAG: &str = "service";
@@ -36,6 +37,16 @@ pub(crate) fn ready() -> Operation {
         .build()
 }
 
+pub(crate) fn metrics() -> Operation {
+    Description::of(TAG, "metrics", "What is measured, for Prometheus")
+        .answers(
+            StatusCode::OK,
+            "Every metric, in Prometheus's text format.",
+            Some((Metrics::MEDIA_TYPE, plain())),
+        )
+        .build()
+}
+
 pub(crate) fn document() -> Operation {
     let document = Object::builder().description(Some("An OpenAPI 3.1 document."));
     Description::of(TAG, "openApi", "This document")
@@ -52,7 +63,7 @@ pub(crate) fn page(policy: &str) -> Operation {
         .answers(
             StatusCode::OK,
             "The page. It asks no other host.",
-            Some(("text/html; charset=utf-8", html())),
+            Some(("text/html; charset=utf-8", plain())),
         )
         .with(
             StatusCode::OK,
@@ -73,6 +84,6 @@ fn status(status: &str) -> Content {
     content(named(STATUS), vec![(status.to_owned(), json!({ "status": status }))])
 }
 
-fn html() -> Content {
+fn plain() -> Content {
     ContentBuilder::new().schema(Some(ObjectBuilder::new().schema_type(Type::String))).build()
 }

@@ -68,7 +68,7 @@ fn what_needs_a_permission_tells_what_it_answers_without() {
     for (method, path, operation) in operations(&document("http://a")) {
         let guarded = path.starts_with("/api/portfolios/") || path.starts_with("/api/images");
         assert_eq!(operation["security"].is_array(), guarded, "{method} {path}");
-        for status in ["401", "403", "500", "503"] {
+        for status in ["401", "403", "429", "500", "503"] {
             assert!(!guarded || operation["responses"][status].is_object(), "{method} {path} {status}");
         }
         for (status, answer) in operation["responses"].as_object().unwrap() {

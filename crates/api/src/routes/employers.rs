@@ -5,15 +5,20 @@ use actix_web::web::{Data, Payload};
 use actix_web::{HttpRequest, HttpResponse};
 use portfolio_domain::access::{ChangeEmployer, CreateEmployer, DeleteEmployer, ViewEmployers};
 use portfolio_domain::employer::{EmployerId, Precondition};
+use portfolio_domain::employer_patch::EmployerDraft;
 
+use crate::audit::Change;
 use crate::body;
 use crate::endpoint::Endpoint;
-use crate::error::ApiError;
+use crate::error::{ApiError, member};
 use crate::guard::Guarded;
 use crate::headers::field;
 use crate::openapi::employers as docs;
 use crate::parameters::Parameters;
 use crate::service::Service;
+
+/// What the audit log calls what is changed here.
+const RESOURCE: &str = "employer";
 
 pub(super) fn endpoints() -> Vec<Endpoint> {
     vec![
@@ -68,9 +73,13 @@ async fn create(
     let Guarded { permitted, mut budget } = guarded;
     let body = body::read_new(&request, payload).await?;
     let draft = body::employer_draft(&body)?;
-    let employer = budget.spend(service.create_employer.execute(&permitted, draft)).await??;
-    tracing::debug!(caller = %permitted.caller().name, employer = %employer.id, "created");
-    Ok(service.representation.created(&employer))
+    let change = Change::by(&request, &permitted, "created", RESOURCE).naming(&named(&draft));
+    let shared = service.clone();
+    let work = async move {
+        let created = budget.spend(shared.create_employer.execute(&permitted, draft)).await;
+        change.noted(created, |employer| employer.id.0)
+    };
+    Ok(service.representation.created(&service.writes.to_its_end(work).await?))
 }
 
 /// `DELETE /api/portfolios/employers/:id`.
@@ -82,8 +91,13 @@ async fn delete(
     let Guarded { permitted, mut budget } = guarded;
     let id = id(&request)?;
     let precondition = precondition(&service, &request);
-    budget.spend(service.delete_employer.execute(&permitted, id, &precondition)).await??;
-    tracing::debug!(caller = %permitted.caller().name, employer = %id, "deleted");
+    let change = Change::by(&request, &permitted, "deleted", RESOURCE).of(id.0);
+    let shared = service.clone();
+    let work = async move {
+        let deleted = budget.spend(shared.delete_employer.execute(&permitted, id, &precondition)).await;
+        change.noted(deleted, |()| id.0)
+    };
+    service.writes.to_its_end(work).await?;
     Ok(HttpResponse::NoContent().finish())
 }
 
@@ -99,10 +113,18 @@ async fn patch(
     let draft = body::employer_draft(&body)?;
     let id = id(&request)?;
     let precondition = precondition(&service, &request);
-    let work = service.patch_employer.execute(&permitted, id, draft, &precondition);
-    let employer = budget.spend(work).await??;
-    tracing::debug!(caller = %permitted.caller().name, employer = %id, "patched");
-    Ok(service.representation.employer(&employer))
+    let change = Change::by(&request, &permitted, "patched", RESOURCE).of(id.0).naming(&named(&draft));
+    let shared = service.clone();
+    let work = async move {
+        let work = shared.patch_employer.execute(&permitted, id, draft, &precondition);
+        change.noted(budget.spend(work).await, |employer| employer.id.0)
+    };
+    Ok(service.representation.employer(&service.writes.to_its_end(work).await?))
+}
+
+/// The members that a draft names, as the audit log calls them.
+fn named(draft: &EmployerDraft) -> Vec<&'static str> {
+    draft.named().into_iter().map(member).collect()
 }
 
 fn id(request: &HttpRequest) -> Result<EmployerId, ApiError> {

@@ -5,9 +5,11 @@ use std::time::Duration;
 use actix_web::web::{Data, Payload};
 use actix_web::{HttpRequest, HttpResponse};
 use portfolio_domain::access::{ChangeImage, CreateImage, DeleteImage, ViewImages};
+use portfolio_domain::employer_patch::Patch;
 use portfolio_domain::image::ImageId;
 use tokio::time::timeout;
 
+use crate::audit::Change;
 use crate::endpoint::Endpoint;
 use crate::error::ApiError;
 use crate::guard::Guarded;
@@ -15,6 +17,9 @@ use crate::openapi::images as docs;
 use crate::parameters::Parameters;
 use crate::service::Service;
 use crate::{body, upload};
+
+/// What the audit log calls what is changed here.
+const RESOURCE: &str = "image";
 
 pub(super) fn endpoints() -> Vec<Endpoint> {
     vec![
@@ -61,12 +66,18 @@ async fn create(
     payload: Payload,
 ) -> Result<HttpResponse, ApiError> {
     let draft = upload::read(&request, payload).await?;
-    let work = service.upload_image.execute(&guarded.permitted, draft);
-    let image = timeout(DEADLINE, work)
-        .await
-        .map_err(|_| ApiError::Unavailable("the time for an upload is up".into()))??;
-    tracing::debug!(caller = %guarded.permitted.caller().name, image = %image.id, "uploaded");
-    Ok(service.representation.added(&image))
+    let Guarded { permitted, .. } = guarded;
+    let named: &[_] = if draft.name.is_some() { &["f", "name"] } else { &["f"] };
+    let change = Change::by(&request, &permitted, "uploaded", RESOURCE).naming(named);
+    let shared = service.clone();
+    let work = async move {
+        let uploaded = timeout(DEADLINE, shared.upload_image.execute(&permitted, draft)).await;
+        let uploaded = uploaded.map_err(|_| ApiError::Unavailable("the time for an upload is up".into()));
+        let image = change.noted(uploaded, |image| image.id.0)?;
+        shared.metrics.count_upload();
+        Ok::<_, ApiError>(image)
+    };
+    Ok(service.representation.added(&service.writes.to_its_end(work).await?))
 }
 
 /// `PATCH /api/images/:id`.
@@ -80,9 +91,14 @@ async fn patch(
     let body = body::read_patch(&request, payload).await?;
     let draft = body::image_name(&body)?;
     let id = id(&request)?;
-    let image = budget.spend(service.rename_image.execute(&permitted, id, draft)).await??;
-    tracing::debug!(caller = %permitted.caller().name, image = %id, "renamed");
-    Ok(service.representation.image(&image))
+    let named: &[_] = if draft == Ok(Patch::Keep) { &[] } else { &["name"] };
+    let change = Change::by(&request, &permitted, "renamed", RESOURCE).of(id.0).naming(named);
+    let shared = service.clone();
+    let work = async move {
+        let renamed = budget.spend(shared.rename_image.execute(&permitted, id, draft)).await;
+        change.noted(renamed, |image| image.id.0)
+    };
+    Ok(service.representation.image(&service.writes.to_its_end(work).await?))
 }
 
 /// `DELETE /api/images/:id`.
@@ -93,10 +109,16 @@ async fn delete(
 ) -> Result<HttpResponse, ApiError> {
     let Guarded { permitted, mut budget } = guarded;
     let id = id(&request)?;
-    for (path, error) in budget.spend(service.delete_image.execute(&permitted, id)).await?? {
-        tracing::warn!(path = path.as_str(), %error, "a file of nobody is left; `portfolio images gc` deletes it");
-    }
-    tracing::debug!(caller = %permitted.caller().name, image = %id, "deleted");
+    let change = Change::by(&request, &permitted, "deleted", RESOURCE).of(id.0);
+    let shared = service.clone();
+    let work = async move {
+        let deleted = budget.spend(shared.delete_image.execute(&permitted, id)).await;
+        for (path, error) in change.noted(deleted, |_| id.0)? {
+            tracing::warn!(path = path.as_str(), %error, "a file of nobody is left; `portfolio images gc` deletes it");
+        }
+        Ok::<_, ApiError>(())
+    };
+    service.writes.to_its_end(work).await?;
     Ok(HttpResponse::NoContent().finish())
 }
 

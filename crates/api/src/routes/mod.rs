@@ -5,6 +5,7 @@ mod employers;
 mod health;
 mod images;
 mod media;
+mod metrics;
 
 use actix_web::HttpResponse;
 use actix_web::web::{self, ServiceConfig};
@@ -12,18 +13,26 @@ use actix_web::web::{self, ServiceConfig};
 use crate::endpoint::Endpoint;
 use crate::error::ApiError;
 
+pub use metrics::serve_apart as serve_metrics_apart;
+
 /// Every path of the service.
 #[must_use]
 pub fn endpoints() -> Vec<Endpoint> {
+    [endpoints_without_metrics(), metrics::endpoints()].into_iter().flatten().collect()
+}
+
+/// Every path of the service but `/metrics`, which has an address of its own then.
+#[must_use]
+pub fn endpoints_without_metrics() -> Vec<Endpoint> {
     [employers::endpoints(), images::endpoints(), media::endpoints(), health::endpoints(), docs::endpoints()]
         .into_iter()
         .flatten()
         .collect()
 }
 
-/// Puts every path among those of the service; what is none of them is a 404 in JSON.
-pub fn register(config: &mut ServiceConfig) {
-    for endpoint in endpoints() {
+/// Puts these paths among those of the service; what is none of them is a 404 in JSON.
+pub fn register(endpoints: Vec<Endpoint>, config: &mut ServiceConfig) {
+    for endpoint in endpoints {
         endpoint.register(config);
     }
     config.default_service(web::to(|| async { Err::<HttpResponse, _>(ApiError::NotFound) }));

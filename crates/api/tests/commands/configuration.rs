@@ -21,6 +21,9 @@ use crate::{PROGRAM, complaint};
 #[case::too_long("KEEP_ALIVE", "2h", "KEEP_ALIVE: ")]
 #[case::no_pool("DATABASE_POOL_SIZE", "0", "DATABASE_POOL_SIZE: ")]
 #[case::no_number("DATABASE_POOL_SIZE", "many", "DATABASE_POOL_SIZE: ")]
+#[case::no_metrics_address("METRICS_BIND", "here", "METRICS_BIND: ")]
+#[case::no_proxy("TRUSTED_PROXIES", "10.0.0.0/33", "TRUSTED_PROXIES: ")]
+#[case::no_failures("AUTH_FAILURES_PER_MINUTE", "0", "AUTH_FAILURES_PER_MINUTE: ")]
 #[case::no_level("RUST_LOG", "portfolio=loud", "RUST_LOG: ")]
 #[case::no_format("LOG_FORMAT", "xml", "LOG_FORMAT: ")]
 fn a_wrong_value_is_one_line_that_names_its_variable(
@@ -112,6 +115,9 @@ fn an_empty_value_counts_as_none(#[case] keep_alive: &str) {
         ("RUST_LOG", ""),
         ("LOG_FORMAT", ""),
         ("DATABASE_URL_FILE", ""),
+        ("METRICS_BIND", ""),
+        ("TRUSTED_PROXIES", ""),
+        ("AUTH_FAILURES_PER_MINUTE", ""),
     ]);
     let line = complaint(&command.output().unwrap());
     assert!(line.starts_with("BIND: "), "{line}");

@@ -7,6 +7,7 @@ use crate::{PROGRAM, misuse};
 #[case(&[], &["serve", "migrate", "staff", "token", "demo", "images", "openapi", "healthcheck", "DATABASE_URL", "DATABASE_URL_FILE",
     "sqlite://data/portfolio.db", "RUST_LOG", "LOG_FORMAT"])]
 #[case(&["serve"], &["BIND", "127.0.0.1:8000", "PUBLIC_URL", "DATABASE_POOL_SIZE", "MEDIA_STORE", "KEEP_ALIVE", "CORS_ALLOWED_ORIGINS",
+    "METRICS_BIND", "TRUSTED_PROXIES", "AUTH_FAILURES_PER_MINUTE",
     "15s", "--no-migrate", "LOG_FORMAT", "/healthz"])]
 #[case(&["migrate"], &["--check"])]
 #[case(&["staff"], &["add", "set", "disable", "enable", "list"])]

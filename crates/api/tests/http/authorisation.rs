@@ -26,7 +26,7 @@ const IMAGE: &str = "/api/images/{id}";
 const MEDIA: &str = "/media/{path}";
 
 /// The whole service: a route that is not here fails the first test.
-const TABLE: [(&str, &str, Needs); 30] = [
+const TABLE: [(&str, &str, Needs); 32] = [
     ("GET", LIST, Code("4222", 200)),
     ("HEAD", LIST, Code("4222", 200)),
     ("POST", LIST, Code("4221", 400)),
@@ -47,6 +47,8 @@ const TABLE: [(&str, &str, Needs); 30] = [
     ("HEAD", "/healthz", Nothing),
     ("GET", "/readyz", Nothing),
     ("HEAD", "/readyz", Nothing),
+    ("GET", "/metrics", Nothing),
+    ("HEAD", "/metrics", Nothing),
     ("GET", "/api/openapi.json", Nothing),
     ("HEAD", "/api/openapi.json", Nothing),
     ("GET", "/api/docs", Nothing),

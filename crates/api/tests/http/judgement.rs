@@ -154,6 +154,7 @@ fn a_body_that_does_not_come_is_a_408_on_a_closed_connection() {
     let reply = wire::exchange(&stage.server, &[&request[..], b"{"].concat());
     reply.assert_detail(408, "Request timed out.");
     assert_eq!(reply.header("connection"), Some("close"));
+    let _ = stage.server.logged(|event| event["target"] == "portfolio_api::access" && event["status"] == 408);
 }
 
 /// All of them in one answer, in the order name, image, description, whatever the order they came in.

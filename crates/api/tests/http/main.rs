@@ -1,9 +1,12 @@
 //! The service from outside: the real binary, over HTTP, on both databases.
 #![expect(clippy::unwrap_used, clippy::expect_used, reason = "a test that can't be set up has failed")]
 
+mod access_log;
 mod answers;
+mod attacks;
 mod authorisation;
 mod body;
+mod canaries;
 mod cors;
 mod docs;
 mod drf;
@@ -12,8 +15,10 @@ mod example;
 mod images;
 mod judgement;
 mod media;
+mod metrics;
 mod precondition;
 mod stage;
+mod throttle;
 mod wire;
 
 const PROGRAM: &str = env!("CARGO_BIN_EXE_portfolio");

@@ -22,10 +22,17 @@ pub(crate) struct Stage {
 
 impl Stage {
     pub(crate) fn new(kind: Kind) -> Self {
+        Self::with(kind, &[])
+    }
+
+    /// With more flags of `serve`.
+    pub(crate) fn with(kind: Kind, flags: &[&str]) -> Self {
         let site = Site::new(PROGRAM, kind);
         let said = site.ok(&["demo"]);
         let key = said.lines().find(|line| line.starts_with("pf_")).unwrap().to_owned();
-        Self { server: site.serve(), site, key }
+        let server = site.serve_unready(flags);
+        server.wait_until_ready();
+        Self { server, site, key }
     }
 
     /// A key of a user who may do everything with employers but change them.
@@ -67,5 +74,18 @@ impl Stage {
     /// A member of the employer that is text.
     pub(crate) fn text(&self, member: &str) -> String {
         self.employer()[member].as_str().unwrap().to_owned()
+    }
+
+    /// Every event that it has logged, up to a request that is sent for that.
+    pub(crate) fn events(&self) -> Vec<Value> {
+        self.send("GET", "/last", &[("X-Request-Id", b"last")], None);
+        let _ = self.server.logged(|event| event["request_id"] == "last");
+        self.server.events()
+    }
+
+    /// Every line of the same.
+    pub(crate) fn log(&self) -> String {
+        self.events();
+        self.server.log().join("\n")
     }
 }
