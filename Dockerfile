@@ -5,43 +5,56 @@
 #
 # Run like that it keeps SQLite and the media in the volume. docker-compose.yml runs it with PostgreSQL.
 
+# The workspace without its sources: manifests and build scripts as they are, and where cargo looks for a crate's
+# root an empty one. It is made anew at every change, but what is copied from it below stays the same, and so does
+# the layer of the dependencies. (Both builders go by content there.)
+FROM rust:1-bookworm AS manifests
+WORKDIR /manifests
+COPY Cargo.toml Cargo.lock ./
+COPY crates crates
+RUN find crates -type f ! -path 'crates/*/Cargo.toml' ! -path 'crates/*/build.rs' \
+      ! -path 'crates/*/src/lib.rs' ! -path 'crates/*/src/main.rs' -delete \
+ && find crates -type d -empty -delete \
+ && find crates -path '*/src/lib.rs' -exec truncate -s 0 {} + \
+ && for root in crates/*/src/main.rs; do echo 'fn main() {}' > "$root"; done
+
 FROM rust:1-bookworm AS build
 RUN apt-get update \
  && apt-get install -y --no-install-recommends libpq-dev pkg-config \
  && rm -rf /var/lib/apt/lists/*
 WORKDIR /src
 
-# The dependencies, in a layer of their own: built again only when a manifest or the lock file changes.
-# A new member of the workspace needs its line here.
-COPY Cargo.toml Cargo.lock ./
-COPY crates/domain/Cargo.toml crates/domain/
-COPY crates/adapters/Cargo.toml crates/adapters/
-COPY crates/api/Cargo.toml crates/api/
-COPY crates/testkit/Cargo.toml crates/testkit/
-COPY crates/api/build.rs crates/api/
-RUN mkdir crates/domain/src crates/adapters/src crates/api/src crates/testkit/src \
- && touch crates/domain/src/lib.rs crates/adapters/src/lib.rs crates/api/src/lib.rs crates/testkit/src/lib.rs \
- && echo 'fn main() {}' > crates/api/src/main.rs \
- && cargo build --release --locked -p portfolio-api --no-default-features --bin portfolio
-
-# The real sources may well be older than the empty ones just built, and cargo goes by the time: hence `touch`.
+# The dependencies, in a layer of their own: built again only when a manifest, a build script or the lock file changes.
 # Without default features the system's libpq is linked, which speaks TLS; SQLite is inside the binary,
 # and so are the migrations.
+COPY --from=manifests /manifests ./
+RUN cargo build --release --locked -p portfolio-api --no-default-features --bin portfolio
+
+# The real sources may well be older than the empty ones just built, and cargo goes by the time: hence `touch`.
+# The names of functions, 4.6 MB, would only show in backtraces; a panic is logged with its file and line without them.
 COPY migrations migrations
 COPY crates crates
 RUN find crates -name '*.rs' -exec touch {} + \
- && cargo build --release --locked -p portfolio-api --no-default-features --bin portfolio
+ && cargo build --release --locked -p portfolio-api --no-default-features --bin portfolio \
+ && strip target/release/portfolio
+
+# For TLS to the database (sslmode=verify-full&sslrootcert=/etc/ssl/certs/ca-certificates.crt) and to the media store.
+# Only the list is taken: the package brings the program openssl along, 2 MB that the service does not run.
+FROM debian:bookworm-slim AS certificates
+RUN apt-get update \
+ && apt-get install -y --no-install-recommends ca-certificates \
+ && rm -rf /var/lib/apt/lists/*
 
 FROM debian:bookworm-slim
-# The certificates are for TLS to the database (sslmode=verify-full&sslrootcert=/etc/ssl/certs/ca-certificates.crt)
-# and to the media store.
 RUN apt-get update \
- && apt-get install -y --no-install-recommends ca-certificates libpq5 \
- && rm -rf /var/lib/apt/lists/* \
+ && apt-get install -y --no-install-recommends libpq5 \
+ && rm -rf /var/lib/apt/lists/* /var/cache/debconf/*-old /var/cache/ldconfig/* /var/lib/dpkg/*-old \
+      /var/log/apt /var/log/dpkg.log \
  && groupadd --gid 65532 portfolio \
  && useradd --uid 65532 --gid 65532 --no-log-init --no-create-home --home-dir /nonexistent \
       --shell /usr/sbin/nologin portfolio \
  && install -d -o 65532 -g 65532 -m 0750 /data /data/media
+COPY --from=certificates /etc/ssl/certs/ca-certificates.crt /etc/ssl/certs/
 COPY --from=build /src/target/release/portfolio /usr/local/bin/portfolio
 
 # Nothing here is secret, and no secret has a default. From / the service's own defaults lead into the volume:

@@ -1,7 +1,7 @@
 # Each target is one line that calls the real tool.
 TARGET := $(or $(CARGO_TARGET_DIR),target)
 
-.PHONY: help run test python-client schemathesis docs-in-chromium bench list-growth fmt lint doc
+.PHONY: help run test python-client schemathesis docs-in-chromium bench list-growth fmt lint doc deny container-test
 
 help: ## list the targets
 	@sed -n 's/^\([a-z-]*\):.*## /\1\t/p' Makefile
@@ -35,3 +35,9 @@ lint: ## check formatting and lints
 
 doc: ## make the documentation, warnings denied
 	@RUSTDOCFLAGS="-D warnings" cargo doc --workspace --no-deps --locked
+
+deny: ## hold the crates that are used to deny.toml: licences, bans, sources, advisories (ADVISORY_DB=FOLDER)
+	@scripts/deny
+
+container-test: ## build the image and try the compose file, alone and three instances behind nginx (QUICK=1: shorter loads)
+	@scripts/container-test
