@@ -7,10 +7,8 @@
 mod bodies;
 mod disk_full;
 mod frozen_database;
-mod history;
 mod killed_database;
 mod killed_service;
-mod load;
 mod lost_updates;
 mod next_request;
 mod races;
@@ -21,6 +19,8 @@ mod stop;
 
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
+
+use portfolio_testkit::{history, load};
 
 const PROGRAM: &str = env!("CARGO_BIN_EXE_portfolio");
 
