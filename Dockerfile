@@ -18,10 +18,11 @@ COPY crates/domain/Cargo.toml crates/domain/
 COPY crates/adapters/Cargo.toml crates/adapters/
 COPY crates/api/Cargo.toml crates/api/
 COPY crates/testkit/Cargo.toml crates/testkit/
+COPY crates/chaos/Cargo.toml crates/chaos/
 COPY crates/api/build.rs crates/api/
-RUN mkdir crates/domain/src crates/adapters/src crates/api/src crates/testkit/src \
+RUN mkdir crates/domain/src crates/adapters/src crates/api/src crates/testkit/src crates/chaos/src \
  && touch crates/domain/src/lib.rs crates/adapters/src/lib.rs crates/api/src/lib.rs crates/testkit/src/lib.rs \
- && echo 'fn main() {}' > crates/api/src/main.rs \
+ && echo 'fn main() {}' | tee crates/api/src/main.rs > crates/chaos/src/main.rs \
  && cargo build --release --locked -p portfolio-api --no-default-features --bin portfolio
 
 # The real sources may well be older than the empty ones just built, and cargo goes by the time: hence `touch`.
