@@ -3,6 +3,7 @@
 mod absent_database;
 mod broken_network;
 mod cut_answers;
+mod descriptors;
 mod frozen_database;
 mod full_disk;
 mod killed_database;
@@ -43,6 +44,7 @@ pub(crate) fn all() -> Vec<Experiment> {
         locked_table::E14,
         absent_database::E15,
         full_disk::E17,
+        descriptors::E18,
         migrations::E22,
     ]
 }
