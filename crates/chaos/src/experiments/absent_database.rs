@@ -18,7 +18,7 @@ pub(crate) const E15: Experiment = Experiment {
 const READYZ: Duration = Duration::from_secs(1);
 
 fn measure(cx: &Context, world: World) -> Outcome {
-    let rounds = if world.is_sabotaged() { 1 } else { cx.size(5, 2) };
+    let rounds = if world.is_sabotaged() { 1 } else { cx.size(5, 1) };
     let site = site(cx);
     let key = cx.seed(&site, 1);
     let mut outcome = Outcome::default();

@@ -20,7 +20,7 @@ const CLIENTS: usize = 16;
 
 fn measure(cx: &Context, world: World) -> Outcome {
     let rounds = if world.is_sabotaged() { 1 } else { cx.size(5, 1) };
-    let lasts = Duration::from_secs(4);
+    let lasts = cx.size(Duration::from_secs(4), LONGEST_ANSWER) + Duration::from_millis(500);
     let site = site(cx);
     let key = cx.seed(&site, i64::try_from(CLIENTS).expect("a few"));
     let faults = [

@@ -25,7 +25,7 @@ fn measure(cx: &Context, world: World) -> Outcome {
     let time = if world.is_sabotaged() {
         Duration::from_secs(4)
     } else {
-        cx.size(Duration::from_secs(30), Duration::from_secs(8))
+        cx.size(Duration::from_secs(30), Duration::from_secs(6))
     };
     let cluster = Cluster::start();
     let site = site_on(cx, &cluster);

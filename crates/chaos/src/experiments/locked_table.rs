@@ -27,7 +27,7 @@ fn measure(cx: &Context, world: World) -> Outcome {
     let time = if world.is_sabotaged() {
         Duration::from_secs(8)
     } else {
-        cx.size(Duration::from_mins(1), Duration::from_secs(8))
+        cx.size(Duration::from_mins(1), Duration::from_secs(5))
     };
     let site = site(cx);
     let key = cx.seed(&site, 4);

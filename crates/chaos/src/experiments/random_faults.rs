@@ -27,7 +27,7 @@ fn measure(cx: &Context, world: World) -> Outcome {
     let time = if world.is_sabotaged() {
         Duration::from_secs(10)
     } else {
-        cx.size(Duration::from_secs(100), Duration::from_secs(12))
+        cx.size(Duration::from_secs(100), Duration::from_secs(8))
     };
     let cluster = Cluster::start();
     let site = site_on(cx, &cluster);
