@@ -1,7 +1,7 @@
 # Each target is one line that calls the real tool.
 TARGET := $(or $(CARGO_TARGET_DIR),target)
 
-.PHONY: help run test python-client schemathesis docs-in-chromium bench list-growth fmt lint doc deny container-test
+.PHONY: help run test chaos python-client schemathesis docs-in-chromium bench list-growth fmt lint doc deny container-test
 
 help: ## list the targets
 	@sed -n 's/^\([a-z-]*\):.*## /\1\t/p' Makefile
@@ -11,6 +11,9 @@ run: ## build, make the example data, print a key and curl lines, and serve
 
 test: ## run every test, on SQLite and on a PostgreSQL that it brings along
 	@scripts/throwaway-postgres run -- cargo test --workspace --locked
+
+chaos: ## break what the service stands on, and see whether it keeps its promises; QUICK=1 with small numbers
+	@cargo build --release --locked --bin portfolio && cargo build --release --locked -p portfolio-chaos && scripts/throwaway-postgres run -- $(TARGET)/release/portfolio-chaos --portfolio $(TARGET)/release/portfolio --log $(TARGET)/chaos.log $(if $(QUICK),--quick) $(if $(ONLY),--only $(ONLY)) $(if $(WRITE),--write $(WRITE))
 
 python-client: ## try the service with a client written in Python, on SQLite and on PostgreSQL
 	@cargo build --locked --bin portfolio && env -u DATABASE_URL scripts/python-client $(TARGET)/debug/portfolio && scripts/throwaway-postgres run -- sh -c 'DATABASE_URL=$$TEST_POSTGRES_URL exec scripts/python-client $(TARGET)/debug/portfolio'

@@ -76,6 +76,7 @@ pub async fn serve(config: ServeConfig) -> anyhow::Result<()> {
         documents: Documents::new(&public_url, &endpoints())?,
     });
     let origins = config.allowed_origins.clone();
+    let workers = std::thread::available_parallelism().map_or(2, |cores| cores.get().max(2));
     let running = HttpServer::new(move || {
         let shared = !origins.is_empty();
         App::new()
@@ -87,9 +88,8 @@ pub async fn serve(config: ServeConfig) -> anyhow::Result<()> {
             .wrap(Condition::new(shared, from_fn(cors::preflight)))
             .configure(|config| routes::register(endpoints(), config))
     })
-    .workers(std::thread::available_parallelism().map_or(2, |cores| cores.get().max(2)))
-    // The default, 25,000, exceeds the usual limit of open files.
-    .max_connections(1024)
+    .workers(workers)
+    .max_connections(most_connections(open_files(), workers))
     .keep_alive(config.keep_alive)
     .client_request_timeout(Duration::from_secs(5))
     .client_disconnect_timeout(Duration::from_secs(1))
@@ -183,6 +183,21 @@ fn told_to_stop() -> std::io::Result<impl Future<Output = ()> + Send + 'static> 
     })
 }
 
+/// How many files the process may have open; `None` for any number.
+fn open_files() -> Option<u64> {
+    rustix::process::getrlimit(rustix::process::Resource::Nofile).current
+}
+
+/// How many connections each worker takes at a time. All of them leave files for the rest: out of files,
+/// actix looks again only twice a second, and takes those that clients have long let go of as slowly.
+fn most_connections(open_files: Option<u64>, workers: usize) -> usize {
+    const MOST: usize = 1024;
+    const FOR_THE_REST: u64 = 256;
+    let Some(files) = open_files else { return MOST };
+    let for_all = usize::try_from(files - FOR_THE_REST.min(files / 2)).unwrap_or(usize::MAX);
+    (for_all / workers).clamp(1, MOST)
+}
+
 /// Listens on the first address of `bind` that can be listened on. `SO_REUSEADDR` lets a restart take
 /// the port of connections that linger; the backlog is wider than the standard library's.
 fn listen(bind: &str) -> std::io::Result<TcpListener> {
@@ -201,4 +216,18 @@ fn listen(bind: &str) -> std::io::Result<TcpListener> {
         }
     }
     Err(last)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn connections_leave_files_for_the_rest() {
+        assert_eq!(most_connections(Some(64), 2), 16);
+        assert_eq!(most_connections(Some(1_024), 2), 384);
+        assert_eq!(most_connections(Some(1_048_576), 2), 1_024);
+        assert_eq!(most_connections(None, 2), 1_024);
+        assert_eq!(most_connections(Some(3), 2), 1);
+    }
 }

@@ -10,14 +10,20 @@ pub struct Client {
 }
 
 impl Client {
-    /// A client of the server at `address`, as `127.0.0.1:PORT`.
+    /// A client of the server at this address, `127.0.0.1:PORT`.
     #[must_use]
     pub fn new(address: &str) -> Self {
+        Self::with_patience(address, Duration::from_mins(1))
+    }
+
+    /// A client that waits no longer than this for an answer.
+    #[must_use]
+    pub fn with_patience(address: &str, patience: Duration) -> Self {
         let agent = ureq::Agent::config_builder()
             .http_status_as_error(false)
             .allow_non_standard_methods(true)
             .max_redirects(0)
-            .timeout_global(Some(Duration::from_mins(1)))
+            .timeout_global(Some(patience))
             .build()
             .into();
         Self { address: address.to_owned(), agent }

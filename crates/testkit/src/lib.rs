@@ -5,6 +5,8 @@
 
 mod client;
 mod cluster;
+pub mod history;
+pub mod load;
 mod s3_server;
 mod site;
 mod test_database;

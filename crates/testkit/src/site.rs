@@ -152,20 +152,26 @@ impl Server {
     /// Runs a command that serves and logs in JSON, and waits until it listens.
     #[must_use]
     pub fn start(command: &mut Command) -> Self {
+        // Shown when the test fails.
+        Self::start_logging(command, |line| eprintln!("{line}"))
+    }
+
+    /// The same; each line of its log goes to `log`.
+    #[must_use]
+    pub fn start_logging(command: &mut Command, mut log: impl FnMut(&str) + Send + 'static) -> Self {
         let mut child = command.stderr(Stdio::piped()).spawn().unwrap();
-        let log = BufReader::new(child.stderr.take().unwrap());
+        let lines = BufReader::new(child.stderr.take().unwrap()).lines();
         let (found, address) = mpsc::channel();
         let kept = Arc::new(Log::default());
         let keeps = kept.clone();
         // Its log is read to the end, or it would stop at a full pipe.
         let reader = std::thread::spawn(move || {
-            for line in log.lines().map_while(Result::ok) {
+            for line in lines.map_while(Result::ok) {
                 let event: Value = serde_json::from_str(&line).unwrap_or_default();
                 if event["message"] == "listening" {
                     let _ = found.send(event["address"].as_str().unwrap_or_default().to_owned());
                 }
-                // Shown when the test fails.
-                eprintln!("{line}");
+                log(&line);
                 keeps.lines.lock().unwrap().push(line);
                 keeps.more.notify_all();
             }

@@ -7,11 +7,9 @@
 mod bodies;
 mod disk_full;
 mod frozen_database;
-mod history;
 mod killed_database;
 mod killed_service;
 mod killed_uploads;
-mod load;
 mod lost_updates;
 mod next_request;
 mod races;
@@ -22,6 +20,8 @@ mod stop;
 
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
+
+use portfolio_testkit::{history, load};
 
 const PROGRAM: &str = env!("CARGO_BIN_EXE_portfolio");
 

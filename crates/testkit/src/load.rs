@@ -7,16 +7,16 @@ use std::sync::{Arc, Condvar, Mutex};
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
-use portfolio_testkit::{Client, Server};
 use serde_json::json;
 
 use crate::history::{History, Outcome, Sample, version};
+use crate::{Client, Server};
 
 /// For what a test waits at all; whatever waits longer hangs.
 const PATIENCE: Duration = Duration::from_secs(30);
 
 /// Clients at work. Client `n` sets the description of employer `n`, over and over.
-pub(crate) struct Load {
+pub struct Load {
     shared: Arc<Shared>,
     threads: Vec<JoinHandle<()>>,
 }
@@ -29,17 +29,25 @@ struct Shared {
 }
 
 impl Load {
-    pub(crate) fn start(server: &Server, key: &str, clients: i64) -> Self {
+    /// Sets this many clients to work, which change the employers 1 to `clients`.
+    #[must_use]
+    pub fn start(server: &Server, key: &str, clients: i64) -> Self {
+        Self::start_with(|| server.client(), key, clients)
+    }
+
+    /// The same with clients of one's own.
+    #[must_use]
+    pub fn start_with(client: impl Fn() -> Client, key: &str, clients: i64) -> Self {
         let shared = Arc::new(Shared::default());
-        let threads = (1..=clients).map(|client| {
-            let (shared, http, key) = (shared.clone(), server.client(), key.to_owned());
-            std::thread::spawn(move || work(&shared, &http, &key, client))
+        let threads = (1..=clients).map(|number| {
+            let (shared, http, key) = (shared.clone(), client(), key.to_owned());
+            std::thread::spawn(move || work(&shared, &http, &key, number))
         });
         Self { threads: threads.collect(), shared }
     }
 
     /// Waits until `enough` says so of all samples so far.
-    pub(crate) fn wait_until(&self, enough: impl Fn(&[Sample]) -> bool) {
+    pub fn wait_until(&self, enough: impl Fn(&[Sample]) -> bool) {
         let samples = self.shared.samples.lock().unwrap();
         let (samples, late) =
             self.shared.news.wait_timeout_while(samples, PATIENCE, |samples| !enough(samples)).unwrap();
@@ -48,7 +56,7 @@ impl Load {
     }
 
     /// Waits until each client has had, for a request that it began after `start`, what `wanted` tells.
-    pub(crate) fn wait_for_each(&self, start: Instant, wanted: impl Fn(&Sample) -> bool) {
+    pub fn wait_for_each(&self, start: Instant, wanted: impl Fn(&Sample) -> bool) {
         self.wait_until(|samples| {
             let late = samples.iter().rev().take_while(|sample| sample.ended >= start);
             let clients: BTreeSet<_> = late
@@ -60,7 +68,7 @@ impl Load {
     }
 
     /// Lets every client finish; adds what they did to `history`.
-    pub(crate) fn end(self, history: &mut History) {
+    pub fn end(self, history: &mut History) {
         self.shared.stop.store(true, Ordering::Relaxed);
         for thread in self.threads {
             thread.join().unwrap();
@@ -95,13 +103,15 @@ fn work(shared: &Shared, http: &Client, key: &str, client: i64) {
 }
 
 /// Someone who asks for `/healthz` all the time.
-pub(crate) struct Watch {
+pub struct Watch {
     stop: Sender<()>,
     thread: JoinHandle<Vec<Duration>>,
 }
 
 impl Watch {
-    pub(crate) fn start(server: &Server) -> Self {
+    /// Starts asking, every ten milliseconds.
+    #[must_use]
+    pub fn start(server: &Server) -> Self {
         let (stop, stopped) = mpsc::channel();
         let client = server.client();
         let thread = std::thread::spawn(move || {
@@ -117,19 +127,27 @@ impl Watch {
         Self { stop, thread }
     }
 
+    /// Every answer was a 200. Answers how long each took.
+    #[must_use]
+    pub fn end_with_all(self) -> Vec<Duration> {
+        drop(self.stop);
+        self.thread.join().unwrap()
+    }
+
     /// Every answer was a 200, and quick. Answers how long the slowest one took.
-    pub(crate) fn end(self) -> Duration {
+    #[must_use]
+    pub fn end(self) -> Duration {
         // However busy the machine is; alone, it is a millisecond.
         const QUICK: Duration = Duration::from_millis(500);
-        drop(self.stop);
-        let slowest = self.thread.join().unwrap().into_iter().max().unwrap();
+        let slowest = self.end_with_all().into_iter().max().unwrap();
         assert!(slowest < QUICK, "/healthz took {slowest:?}");
         slowest
     }
 }
 
 /// Waits until `/readyz` has this status; answers its body.
-pub(crate) fn wait_for_readyz(client: &Client, status: u16) -> String {
+#[expect(clippy::must_use_candidate, reason = "what it says beside is often of no interest")]
+pub fn wait_for_readyz(client: &Client, status: u16) -> String {
     let start = Instant::now();
     loop {
         let answer = client.send("GET", "/readyz", &[], None).unwrap();
