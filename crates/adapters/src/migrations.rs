@@ -14,7 +14,7 @@ pub(crate) const SEARCH_KEYS: &str = "search-keys";
 /// Why migrations were not applied, or could not be listed.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum MigrateError {
-    /// The database is away; waiting may cure it.
+    /// The database is away, or held by others; waiting may cure it.
     #[error("the database can't be reached: {0}")]
     Unreachable(String),
     /// Waiting cures nothing: a wrong password, no such database, a file that is no database.

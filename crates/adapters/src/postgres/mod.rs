@@ -104,6 +104,10 @@ impl Probe for PostgresDatabase {
 /// Whoever applies migrations holds this lock of the database. The number is the service's own.
 const MIGRATION_LOCK: &str = "SELECT pg_advisory_lock(4223001)";
 
+/// For that lock it waits as long as it takes; for a table that others use, no longer than this: behind a
+/// migration that waits, everybody waits who would only read.
+const MIGRATION_PATIENCE: &str = "SET lock_timeout = '2s'";
+
 /// Lists the migrations that are pending, in their order. It writes nothing, and needs no right to.
 ///
 /// # Errors
@@ -127,12 +131,14 @@ pub fn pending_migrations(url: &PostgresUrl) -> Result<Vec<String>, MigrateError
 ///
 /// # Errors
 ///
-/// [`MigrateError`]; of the migration that failed, nothing is kept.
+/// [`MigrateError`]; of the migration that failed, nothing is kept. It is unreachable, too, when somebody's
+/// transaction holds a table for longer than two seconds.
 pub fn migrate(url: &PostgresUrl) -> Result<Vec<String>, MigrateError> {
     let mut connection = connect_for_migrations(url)?;
     // The lock ends with the connection.
     connection
         .batch_execute(MIGRATION_LOCK)
+        .and_then(|()| connection.batch_execute(MIGRATION_PATIENCE))
         .map_err(|error| MigrateError::Failed(one_line(&error)))
         .and_then(|()| migrations::apply::<Pg>(&mut connection, migrations::POSTGRES))
         .and_then(|applied| {
@@ -201,10 +207,13 @@ fn will_not_pass(text: &str) -> bool {
         && !text.contains("No such file or directory")
 }
 
-/// A migration that failed because the connection went is no fault of the migration.
+/// A migration that failed because the connection went, or others use its table, is no fault of the
+/// migration.
 fn told_apart(connection: &mut PgConnection, error: MigrateError) -> MigrateError {
     match error {
-        MigrateError::Failed(text) if connection.batch_execute("SELECT 1").is_err() => {
+        MigrateError::Failed(text)
+            if text.contains("due to lock timeout") || connection.batch_execute("SELECT 1").is_err() =>
+        {
             MigrateError::Unreachable(text)
         }
         other => other,

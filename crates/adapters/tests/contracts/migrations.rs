@@ -175,6 +175,30 @@ fn a_new_file_that_another_writes_is_waited_for() {
     assert_ne!(migrated.unwrap(), [""; 0]);
 }
 
+/// Who waits for a table stands before everybody who comes later.
+#[test]
+fn a_migration_that_meets_a_long_transaction_lets_readers_by_and_is_tried_again() {
+    let base = Base::new(Kind::Postgres);
+    let all = base.migrate().unwrap();
+    assert_eq!(base.revert(), Ok(true));
+    let mut reader = base.raw();
+    // Should the migration wait for it after all, it ends: the test shall fail, and not hang.
+    reader.run("SET idle_in_transaction_session_timeout = '20s'");
+    reader.run("BEGIN; SELECT count(*) FROM employers; SELECT count(*) FROM images");
+    let refused = thread::scope(|scope| {
+        let migrating = scope.spawn(|| base.migrate());
+        let mut others = base.raw();
+        others.run("SET statement_timeout = '10s'");
+        while !migrating.is_finished() {
+            others.run("SELECT count(*) FROM employers; SELECT count(*) FROM images");
+        }
+        migrating.join().unwrap()
+    });
+    assert!(matches!(refused, Err(MigrateError::Unreachable(_))), "{refused:?}");
+    reader.run("COMMIT");
+    assert_eq!(base.migrate().as_deref(), Ok(&all[all.len() - 1..]));
+}
+
 #[test]
 fn a_database_that_is_gone_from_its_server_is_refused() {
     let base = Base::new(Kind::Postgres);
