@@ -195,6 +195,11 @@ fn pump(mut from: &TcpStream, mut to: &TcpStream, who: From, shared: &Shared) {
                 return;
             }
             Ok(0) | Err(_) => return reset(to),
+            // What came between the cut and this thread's waking is still read.
+            Ok(_) if is_reset(from) || is_reset(to) => {
+                reset(from);
+                return reset(to);
+            }
             Ok(length) => length,
         };
         let bytes = &mut buffer[..length];
