@@ -1,6 +1,7 @@
 //! Whether the service can do its work: what `/readyz` says.
 
 use std::fmt;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, PoisonError, RwLock};
 use std::time::{Duration, Instant};
 
@@ -17,6 +18,8 @@ pub enum Waiting {
     ForDatabase,
     /// Migrations are pending, and it was told not to apply them.
     ForMigrations,
+    /// It was told to stop: there is nothing to wait for, and another instance is to be asked.
+    Stopping,
     /// What it needs does not work, by the name of it.
     For(&'static str),
 }
@@ -26,6 +29,7 @@ impl fmt::Display for Waiting {
         match self {
             Self::ForDatabase => f.write_str("Waiting for the database."),
             Self::ForMigrations => f.write_str("Waiting for pending migrations to be applied."),
+            Self::Stopping => f.write_str("The service is stopping."),
             Self::For(name) => write!(f, "The {name} does not answer."),
         }
     }
@@ -34,6 +38,7 @@ impl fmt::Display for Waiting {
 /// Whether the service has started, and whether what it needs works.
 pub struct Readiness {
     waiting: RwLock<Option<Waiting>>,
+    stopping: AtomicBool,
     probes: Vec<Arc<dyn Probe>>,
     last: Mutex<Option<(Instant, Result<(), Waiting>)>>,
 }
@@ -42,12 +47,22 @@ impl Readiness {
     /// Not started yet, and in need of what `probes` ask.
     #[must_use]
     pub fn new(probes: Vec<Arc<dyn Probe>>) -> Self {
-        Self { waiting: RwLock::new(Some(Waiting::ForDatabase)), probes, last: Mutex::default() }
+        Self {
+            waiting: RwLock::new(Some(Waiting::ForDatabase)),
+            stopping: AtomicBool::new(false),
+            probes,
+            last: Mutex::default(),
+        }
     }
 
     /// Says what the start waits for; `None` when it is done.
     pub fn set_waiting(&self, waiting: Option<Waiting>) {
         *self.waiting.write().unwrap_or_else(PoisonError::into_inner) = waiting;
+    }
+
+    /// Says that it is ready no more. What comes nevertheless is served.
+    pub fn stop(&self) {
+        self.stopping.store(true, Ordering::Relaxed);
     }
 
     /// Whether the start is done.
@@ -68,6 +83,9 @@ impl Readiness {
     ///
     /// What it waits for.
     pub async fn check(&self) -> Result<(), Waiting> {
+        if self.stopping.load(Ordering::Relaxed) {
+            return Err(Waiting::Stopping);
+        }
         self.started()?;
         // Whoever comes while the probes are asked waits here for their answer.
         let mut last = self.last.lock().await;
@@ -116,5 +134,8 @@ mod tests {
         readiness.set_waiting(None);
         let waiting = readiness.check().await.unwrap_err();
         assert_eq!(waiting.to_string(), "The media store does not answer.");
+        readiness.stop();
+        assert_eq!(readiness.check().await, Err(Waiting::Stopping));
+        assert_eq!(readiness.started(), Ok(()), "what comes is served");
     }
 }

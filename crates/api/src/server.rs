@@ -1,4 +1,4 @@
-//! The running service: how it starts, listens and stops.
+//! The running service: how it starts, listens and ends.
 
 use std::net::{SocketAddr, TcpListener, ToSocketAddrs as _};
 use std::sync::Arc;
@@ -7,7 +7,7 @@ use std::time::Duration;
 use actix_web::dev::ServerHandle;
 use actix_web::middleware::{Condition, from_fn};
 use actix_web::{App, HttpServer, web};
-use anyhow::Context as _;
+use anyhow::{Context as _, anyhow};
 use portfolio_adapters::migrations::MigrateError;
 use portfolio_domain::access::Authorizer;
 use portfolio_domain::use_cases::{
@@ -15,12 +15,12 @@ use portfolio_domain::use_cases::{
     PatchEmployer, RenameImage, UploadImage,
 };
 use socket2::{Domain, Socket, Type};
-use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::oneshot;
 use tokio::time::sleep;
 
 use crate::composition::{self, Storage};
 use crate::config::{self, ServeConfig};
+use crate::connections::Connections;
 use crate::metrics::{MeasuredThumbnailer, Metrics};
 use crate::openapi::Documents;
 use crate::readiness::{Readiness, Waiting};
@@ -28,7 +28,7 @@ use crate::representation::Representation;
 use crate::service::Service;
 use crate::throttle::Throttle;
 use crate::writes::Writes;
-use crate::{answer, cors, routes};
+use crate::{answer, connections, cors, routes, stop};
 
 /// Listens at once, applies pending migrations as soon as the database answers, and serves until
 /// SIGTERM or SIGINT.
@@ -76,7 +76,10 @@ pub async fn serve(config: ServeConfig) -> anyhow::Result<()> {
         documents: Documents::new(&public_url, &endpoints())?,
     });
     let origins = config.allowed_origins.clone();
+    let open = Arc::new(Connections::default());
+    let opened = open.clone();
     let workers = std::thread::available_parallelism().map_or(2, |cores| cores.get().max(2));
+    let (told, told_twice) = (stop::told(1)?, stop::told(2)?);
     let running = HttpServer::new(move || {
         let shared = !origins.is_empty();
         App::new()
@@ -86,6 +89,7 @@ pub async fn serve(config: ServeConfig) -> anyhow::Result<()> {
             // Around what makes a 500: a page may read that, too.
             .wrap(Condition::new(shared, origins.cors()))
             .wrap(Condition::new(shared, from_fn(cors::preflight)))
+            .wrap(from_fn(connections::watch))
             .configure(|config| routes::register(endpoints(), config))
     })
     .workers(workers)
@@ -93,24 +97,38 @@ pub async fn serve(config: ServeConfig) -> anyhow::Result<()> {
     .keep_alive(config.keep_alive)
     .client_request_timeout(Duration::from_secs(5))
     .client_disconnect_timeout(Duration::from_secs(1))
-    .shutdown_timeout(30)
-    .shutdown_signal(told_to_stop()?)
+    .on_connect(move |stream, kept| opened.opened(stream, kept))
+    .shutdown_timeout(stop::time_after_drain(config.keep_alive))
+    .disable_signals()
     .listen(listener)
     .with_context(|| format!("BIND: can't listen on {}", config.bind))?
     .run();
     tracing::info!(
         %address, public_url, database = %config.database, media_store = %config.media_store, "listening"
     );
-    let ended = tokio::select! {
-        ended = running => ended.context("the server stopped"),
-        failed = start(&config, &readiness) => failed,
+    let server = running.handle();
+    let stopped = async {
+        told.await;
+        stop::stop(&server, &readiness, &open, config.keep_alive).await;
+        std::future::pending().await
     };
-    // Those that lost their client are still under way.
-    writes.all_ended().await;
-    if let Some(metrics) = apart {
-        metrics.stop(false).await;
+    let ended = async {
+        let ended = tokio::select! {
+            ended = running => ended.context("the server stopped"),
+            failed = start(&config, &readiness) => failed,
+            never = stopped => never,
+        };
+        // Those that lost their client are still under way.
+        writes.all_ended().await;
+        if let Some(metrics) = apart {
+            metrics.stop(false).await;
+        }
+        ended
+    };
+    tokio::select! {
+        ended = ended => ended,
+        () = told_twice => Err(anyhow!("told to stop twice: what was under way was cut off")),
     }
-    ended
 }
 
 /// Serves the metrics at an address of their own.
@@ -168,19 +186,6 @@ fn bring_up_to_date(
         tracing::info!(migration, "applied");
     }
     Ok(Vec::new())
-}
-
-/// Ends when the process gets SIGTERM or SIGINT: then requests under way are finished. (actix's own way
-/// with SIGINT cuts them off.)
-fn told_to_stop() -> std::io::Result<impl Future<Output = ()> + Send + 'static> {
-    let mut terminate = signal(SignalKind::terminate())?;
-    let mut interrupt = signal(SignalKind::interrupt())?;
-    Ok(async move {
-        tokio::select! {
-            _ = terminate.recv() => {}
-            _ = interrupt.recv() => {}
-        }
-    })
 }
 
 /// How many files the process may have open; `None` for any number.

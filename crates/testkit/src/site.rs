@@ -247,6 +247,8 @@ impl Server {
 
     /// Waits until the process has ended by itself, and its log was read to the end; answers its exit code.
     pub fn wait(&mut self) -> Option<i32> {
+        // A service that stops waits until its clients close what they keep.
+        self.client = Client::new(&self.address);
         let code = self.child.wait().unwrap().code();
         if let Some(reader) = self.reader.take() {
             reader.join().unwrap();

@@ -75,8 +75,9 @@ pub(crate) fn page(policy: &str) -> Operation {
 }
 
 /// All that it can wait for.
-fn waiting() -> [String; 4] {
-    [Waiting::ForDatabase, Waiting::ForMigrations, Waiting::For("database"), Waiting::For("media store")]
+fn waiting() -> [String; 5] {
+    let [database, media_store] = ["database", "media store"].map(Waiting::For);
+    [Waiting::ForDatabase, Waiting::ForMigrations, Waiting::Stopping, database, media_store]
         .map(|waiting| waiting.to_string())
 }
 

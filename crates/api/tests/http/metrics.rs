@@ -144,9 +144,7 @@ fn metrics_apart_are_told_while_the_service_stops() {
     stream.read_exact(&mut [0; 25]).unwrap();
     let pid = stage.server.pid().to_string();
     assert!(Command::new("kill").args(["-TERM", &pid]).status().unwrap().success());
-    while TcpStream::connect(stage.server.address()).is_ok() {
-        std::thread::yield_now();
-    }
+    let _ = stage.server.logged(|event| event["message"] == "stopping");
     assert_eq!(apart.send("GET", "/metrics", &[], None).unwrap().status, 200);
     stream.write_all(b"{}").unwrap();
     assert_eq!(stage.server.wait(), Some(0));
