@@ -450,6 +450,7 @@ fn field_text(error: &FieldError) -> String {
         FieldError::ImageTooLarge { max } => {
             format!("The image is too large: at most {max} pixels a side.")
         }
+        FieldError::TooManyFrames { max } => format!("The image has too many frames: at most {max}."),
         FieldError::UnknownImage { id } => format!("Invalid pk \"{id}\" - object does not exist."),
     }
 }

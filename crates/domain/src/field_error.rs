@@ -66,6 +66,11 @@ pub enum FieldError {
         /// The most pixels that a side may have.
         max: u32,
     },
+    /// The image is an animation of more than `max` frames.
+    TooManyFrames {
+        /// The most frames that it may have.
+        max: u32,
+    },
     /// No image has this id.
     UnknownImage {
         /// The id as the client wrote it; it may exceed every number that a database holds.

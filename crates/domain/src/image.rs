@@ -99,6 +99,10 @@ pub const MAX_SIDE: u32 = 8192;
 /// `L` and `P`, 3 for `RGB`, 4 for `RGBA`): 128 MiB (contract, section 5).
 pub const MAX_DECODED: u64 = 128 * 1024 * 1024;
 
+/// The most frames that an animation may have. Only the first one is decoded here, but every browser that
+/// shows the file decodes them all.
+pub const MAX_FRAMES: u32 = 1000;
+
 /// The sides, in pixels, of the boxes that every image gets a thumbnail for, ascending (contract, section 5).
 pub const THUMBNAIL_BOXES: [u16; 4] = [64, 128, 512, 1080];
 

@@ -18,6 +18,7 @@ pub(super) fn header(file: &[u8]) -> Option<Header> {
     let global = palette(&mut bytes, flags)?;
     let mut transparent = false;
     let mut first_frame = None;
+    let mut frames = 0;
     loop {
         match bytes.byte()? {
             b';' => break,
@@ -36,6 +37,7 @@ pub(super) fn header(file: &[u8]) -> Option<Header> {
                 let local = palette(&mut bytes, flags)?;
                 let _code_size = bytes.byte()?;
                 skip_blocks(&mut bytes)?;
+                frames += 1;
                 if first_frame.is_none() {
                     if width == 0 || height == 0 {
                         return None;
@@ -55,6 +57,7 @@ pub(super) fn header(file: &[u8]) -> Option<Header> {
         mode: if is_grey_ramp(first_frame?) { Mode::Grey } else { Mode::Palette },
         orientation: Orientation::default(),
         transparent,
+        frames,
         // The colours' numbers of the whole frame: they may come interlaced.
         working_memory: u64::from(size.0) * u64::from(size.1),
     })

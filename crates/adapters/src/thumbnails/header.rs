@@ -1,6 +1,6 @@
 //! What a file says of itself, before anything of it is decoded.
 
-use portfolio_domain::image::{ImageFormat, MAX_DECODED, MAX_SIDE};
+use portfolio_domain::image::{ImageFormat, MAX_DECODED, MAX_FRAMES, MAX_SIDE};
 use portfolio_domain::ports::RenderError;
 
 use super::orientation::Orientation;
@@ -55,6 +55,8 @@ pub(super) struct Header {
     pub(super) orientation: Orientation,
     /// Whether thumbnails need alpha.
     pub(super) transparent: bool,
+    /// Of an animation; else one.
+    pub(super) frames: u32,
     /// What decoding holds in memory beside the file and the pixels that thumbnails are made of, in bytes;
     /// at most twice [`MAX_DECODED`].
     pub(super) working_memory: u64,
@@ -67,7 +69,7 @@ impl Header {
     /// # Errors
     ///
     /// [`RenderError::NotAnImage`] for what is none, or none of the formats that are taken;
-    /// [`RenderError::TooLarge`] for what may not be decoded.
+    /// [`RenderError::TooLarge`] and [`RenderError::TooManyFrames`] for what may not be decoded.
     pub(super) fn read(file: &[u8]) -> Result<Self, RenderError> {
         let header = match file {
             [0xff, 0xd8, 0xff, ..] => jpeg::header(file),
@@ -84,6 +86,9 @@ impl Header {
         let decoded = u64::from(width) * u64::from(height) * header.mode.bytes_per_pixel();
         if width.max(height) > MAX_SIDE || decoded > MAX_DECODED {
             return Err(RenderError::TooLarge);
+        }
+        if header.frames > MAX_FRAMES {
+            return Err(RenderError::TooManyFrames);
         }
         Ok(header)
     }

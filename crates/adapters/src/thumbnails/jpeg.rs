@@ -65,6 +65,7 @@ pub(super) fn header(file: &[u8]) -> Option<Header> {
         },
         orientation: orientation.unwrap_or_default(),
         transparent: false,
+        frames: 1,
         // Until the last scan is read, all coefficients are kept, of two bytes each.
         working_memory: if frame.progressive || many_scans { frame.samples * 2 } else { 0 },
     })

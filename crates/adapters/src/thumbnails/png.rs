@@ -32,12 +32,13 @@ pub(super) fn header(file: &[u8]) -> Option<Header> {
         (16, 4) | (8 | 16, 6) => (Mode::Rgba, true),
         _ => return None,
     };
-    let (mut transparent, mut orientation, mut has_data) = (has_alpha, None, false);
+    let (mut transparent, mut orientation, mut has_data, mut frames) = (has_alpha, None, false, 0);
     loop {
         match chunk(&mut bytes)? {
             (b"IEND", _) => break,
             (b"IDAT", _) => has_data = true,
             (b"tRNS", _) => transparent = true,
+            (b"fcTL", _) => frames += 1,
             (b"eXIf", exif) => orientation = orientation.or_else(|| Some(Orientation::read(exif))),
             _ => {}
         }
@@ -54,6 +55,7 @@ pub(super) fn header(file: &[u8]) -> Option<Header> {
         mode,
         orientation: orientation.unwrap_or_default(),
         transparent,
+        frames: frames.max(1),
         // The rows of an interlaced image don't come from top to bottom: it is held whole.
         working_memory: if *interlaced == 0 { 0 } else { u64::from(size.0) * u64::from(size.1) * channels },
     })

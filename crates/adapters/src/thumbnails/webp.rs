@@ -20,8 +20,10 @@ pub(super) fn header(file: &[u8]) -> Option<Header> {
         image => bitstream(image)?,
     };
     let mut orientation = None;
+    let mut frames = 0;
     while !bytes.0.is_empty() {
         let (kind, data) = chunk(&mut bytes)?;
+        frames += u32::from(kind == b"ANMF");
         if kind == b"EXIF" && orientation.is_none() {
             // Some writers begin it as JPEG has it.
             orientation = Some(Orientation::read(data.strip_prefix(b"Exif\0\0").unwrap_or(data)));
@@ -34,6 +36,7 @@ pub(super) fn header(file: &[u8]) -> Option<Header> {
         mode: if transparent { Mode::Rgba } else { Mode::Rgb },
         orientation: orientation.unwrap_or_default(),
         transparent,
+        frames: frames.max(1),
         // A lossless image is held whole, in four bytes a pixel, while it is decoded.
         working_memory: pixels * 4,
     })

@@ -1,5 +1,6 @@
 //! Files made to do harm.
 
+use std::ops::Range;
 use std::time::{Duration, Instant};
 
 use portfolio_domain::image::MAX_FILE_SIZE;
@@ -80,22 +81,29 @@ async fn a_file_that_was_cut_short_anywhere_is_refused(
     #[values(
         "RGB.jpg",
         "progressive.jpg",
+        "CMYK.jpg",
+        "orientation_6.jpg",
         "RGB.png",
+        "RGBA_16.png",
+        "1.png",
         "interlaced_RGB.png",
         "P.gif",
         "animated.gif",
+        "with_transparency.gif",
         "lossy.webp",
+        "lossless.webp",
+        "lossy_with_alpha.webp",
         "lossless_with_alpha.webp",
+        "orientation_6.webp",
         "animated.webp"
     )]
     name: &str,
 ) {
     let whole = corpus(name);
-    for parts in 1..16 {
-        let length = whole.len() * parts / 16;
+    let inside = (1..16).map(|parts| whole.len() * parts / 16);
+    for length in inside.chain([whole.len() - 2, whole.len() - 1]) {
         refused(&whole[..length], RenderError::NotAnImage, &format!("{length} bytes of {name}")).await;
     }
-    refused(&whole[..whole.len() - 1], RenderError::NotAnImage, name).await;
 }
 
 #[rstest]
@@ -187,20 +195,48 @@ async fn a_chunk_that_fails_its_checksum_is_refused_where_it_matters() {
     refused(&file, RenderError::NotAnImage, "IDAT").await;
 }
 
+/// `file` with what lies in `frames` said so many times instead of once.
+fn repeated(file: &[u8], frames: Range<usize>, times: usize) -> Vec<u8> {
+    let many = file[frames.clone()].repeat(times);
+    [&file[..frames.start], &many, &file[frames.end..]].concat()
+}
+
+/// A GIF and a WebP of `frames` frames, and a PNG that says that it has as many.
+fn animations(frames: usize) -> [Vec<u8>; 3] {
+    let gif = corpus("P.gif");
+    let screen = 13 + 3 * (2 << (gif[10] & 7));
+    let gif = repeated(&gif, screen..gif.len() - 1, frames);
+
+    let webp = corpus("animated.webp");
+    let first = webp.windows(4).position(|bytes| bytes == b"ANMF").unwrap();
+    let length = u32::from_le_bytes(webp[first + 4..first + 8].try_into().unwrap()) as usize;
+    let frame = first..first + 8 + length.next_multiple_of(2);
+    let mut webp = repeated(&webp[..frame.end], frame, frames);
+    let length = u32::try_from(webp.len() - 8).unwrap();
+    webp[4..8].copy_from_slice(&length.to_le_bytes());
+
+    let control: Vec<u8> = (0..u32::try_from(frames).unwrap())
+        .flat_map(|number| png_chunk(*b"fcTL", &[&number.to_be_bytes()[..], &[0; 22]].concat()))
+        .collect();
+    let said = u32::try_from(frames).unwrap().to_be_bytes();
+    let before = [png_chunk(*b"acTL", &[said, [0; 4]].concat()), control].concat();
+    [gif, webp, png(10, 10, 8, 0, &before, &zeros(110))]
+}
+
 #[tokio::test]
-async fn of_five_thousand_frames_one_is_decoded() {
-    let one = corpus("animated.gif");
-    // All but the trailer is the first frames; they are said again and again.
-    let screen = 13 + 3 * (2 << (one[10] & 7));
-    let mut many = one[..one.len() - 1].to_vec();
-    for _ in 0..1250 {
-        many.extend(&one[screen..one.len() - 1]);
+async fn of_a_thousand_frames_one_is_decoded_and_of_more_none() {
+    let [gif, webp, _] = animations(1000);
+    for (many, one) in [(gif, "P.gif"), (webp, "animated.webp")] {
+        assert!(many.len() as u64 <= MAX_FILE_SIZE.0);
+        let start = Instant::now();
+        assert_eq!(render(&many).await, render(&corpus(one)).await, "{one}");
+        assert!(start.elapsed() < SOON);
     }
-    many.push(b';');
-    assert!(many.len() as u64 <= MAX_FILE_SIZE.0);
-    let start = Instant::now();
-    assert_eq!(render(&many).await, render(&one).await);
-    assert!(start.elapsed() < SOON);
+    for frames in [1001, 5000] {
+        for (many, kind) in animations(frames).iter().zip(["gif", "webp", "png"]) {
+            refused(many, RenderError::TooManyFrames, &format!("{frames} frames of {kind}")).await;
+        }
+    }
 }
 
 #[tokio::test]

@@ -4,7 +4,7 @@ use actix_web::http::StatusCode;
 use portfolio_domain::access::{ChangeImage, CreateImage, DeleteImage, ViewImages};
 use portfolio_domain::employer::EmployerId;
 use portfolio_domain::field_error::{Field, FieldError};
-use portfolio_domain::image::{ImageName, MAX_SIDE};
+use portfolio_domain::image::{ImageName, MAX_FRAMES, MAX_SIDE};
 use serde_json::{Value, json};
 use utoipa::openapi::Content;
 use utoipa::openapi::path::{Operation, ParameterBuilder};
@@ -47,7 +47,7 @@ pub(crate) fn get() -> Operation {
 pub(crate) fn create() -> Operation {
     let errors = [FieldError::NoFile, FieldError::NotAFile, FieldError::EmptyFile, FieldError::NotAnImage]
         .into_iter()
-        .chain([FieldError::ImageTooLarge { max: MAX_SIDE }])
+        .chain([FieldError::ImageTooLarge { max: MAX_SIDE }, FieldError::TooManyFrames { max: MAX_FRAMES }])
         .map(|error| (Field::File, error));
     Description::of(TAG, "createImage", "Add an image")
         .guarded::<CreateImage>(

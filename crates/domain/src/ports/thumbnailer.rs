@@ -42,6 +42,10 @@ pub enum RenderError {
     /// [`MAX_FILE_SIZE`](crate::image::MAX_FILE_SIZE). It will never be rendered.
     #[error("the image is too large")]
     TooLarge,
+    /// It is an animation of more than [`MAX_FRAMES`](crate::image::MAX_FRAMES) frames. It will never be
+    /// rendered.
+    #[error("the image has too many frames")]
+    TooManyFrames,
     /// As many images as may wait are waiting; nothing was done. The caller may try again in a while.
     #[error("too many images are waiting")]
     Busy,

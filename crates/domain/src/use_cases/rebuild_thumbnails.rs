@@ -87,7 +87,7 @@ impl RebuildThumbnails {
         let file = self.scratch.keep(original.chunks).await?;
         let rendering = match self.thumbnailer.render(&file).await {
             Ok(rendering) => rendering,
-            Err(RenderError::NotAnImage | RenderError::TooLarge) => {
+            Err(RenderError::NotAnImage | RenderError::TooLarge | RenderError::TooManyFrames) => {
                 return self.unless_removed(image, Rebuilt::Damaged).await;
             }
             Err(RenderError::Busy) => {
@@ -259,6 +259,7 @@ mod tests {
     #[case::of_another_length(Some(5122), Ok(()), Rebuilt::Damaged)]
     #[case::no_image(Some(5123), Err(RenderError::NotAnImage), Rebuilt::Damaged)]
     #[case::too_large(Some(5123), Err(RenderError::TooLarge), Rebuilt::Damaged)]
+    #[case::too_many_frames(Some(5123), Err(RenderError::TooManyFrames), Rebuilt::Damaged)]
     #[tokio::test]
     async fn an_original_that_is_gone_or_damaged_is_told_unless_the_image_is_gone_too(
         #[case] original: Option<u64>,

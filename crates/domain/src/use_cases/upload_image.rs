@@ -2,7 +2,7 @@ use std::sync::Arc;
 
 use crate::access::{CreateImage, Permitted};
 use crate::field_error::{Field, FieldError, FieldErrors};
-use crate::image::{Image, ImageName, MAX_SIDE};
+use crate::image::{Image, ImageName, MAX_FRAMES, MAX_SIDE};
 use crate::image_library::{ImageDraft, NewImage, UploadedFile};
 use crate::ports::{
     Clock, ImageRepository, MediaSource, MediaStore, PortError, RandomSource, RenderError, Rendering,
@@ -56,6 +56,7 @@ impl UploadImage {
                 Ok(rendering) => Ok((upload, rendering)),
                 Err(RenderError::NotAnImage) => Err(FieldError::NotAnImage),
                 Err(RenderError::TooLarge) => Err(FieldError::ImageTooLarge { max: MAX_SIDE }),
+                Err(RenderError::TooManyFrames) => Err(FieldError::TooManyFrames { max: MAX_FRAMES }),
                 Err(RenderError::Busy) => {
                     return Err(PortError::Unavailable("too many images are waiting".into()).into());
                 }
@@ -239,6 +240,7 @@ mod tests {
         let wrong = [
             (Err(RenderError::NotAnImage), FieldError::NotAnImage),
             (Err(RenderError::TooLarge), FieldError::ImageTooLarge { max: 8192 }),
+            (Err(RenderError::TooManyFrames), FieldError::TooManyFrames { max: 1000 }),
         ];
         for (rendered, error) in wrong {
             let (images, media) = (MockImageRepository::new(), MockMediaStore::new());
