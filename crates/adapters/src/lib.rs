@@ -8,6 +8,7 @@ pub mod blocking;
 pub mod database_url;
 pub mod media_store;
 pub mod migrations;
+pub mod new_file;
 pub mod postgres;
 pub mod scratch;
 pub mod sqlite;

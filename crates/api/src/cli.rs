@@ -5,7 +5,7 @@ use std::process::ExitCode;
 use anyhow::anyhow;
 use clap::{Parser, Subcommand};
 
-use crate::commands::{demo, healthcheck, images, migrate, openapi, staff, token};
+use crate::commands::{backup, demo, healthcheck, images, migrate, openapi, restore, staff, token};
 use crate::config::{AddressFlags, ServeConfig, ServeFlags};
 use crate::{logging, server};
 
@@ -78,6 +78,16 @@ enum Command {
     /// Look after the image library
     #[command(subcommand)]
     Images(images::Command),
+    /// Write a backup of the embedded database and the files of its images into one file
+    ///
+    /// It may run while the service serves: what it holds is what was there at one moment. The file is its
+    /// owner's alone, since it holds what keys hash to, and replaces none. For sqlite:// with files in file: only.
+    Backup(backup::Flags),
+    /// Put a backup back, where there is no database yet
+    ///
+    /// All of it is checked before anything is put in place, the database at the very end. For sqlite:// with
+    /// files in file: only.
+    Restore(backup::Flags),
     /// Print the OpenAPI document
     Openapi(AddressFlags),
     /// Ask the running service whether it is ready; for containers
@@ -117,6 +127,8 @@ fn execute(command: Command) -> anyhow::Result<ExitCode> {
             Command::Token(command) => token::run(command).await,
             Command::Demo(flags) => demo::run(&flags).await,
             Command::Images(command) => images::run(command).await,
+            Command::Backup(flags) => backup::run(flags).await,
+            Command::Restore(flags) => restore::run(flags).await,
             Command::Openapi(flags) => openapi::run(&flags),
             Command::Healthcheck(flags) => healthcheck::run(&flags),
         }

@@ -7,11 +7,13 @@ use portfolio_adapters::blocking::PoolStatus;
 use portfolio_adapters::database_url::DatabaseUrl;
 use portfolio_adapters::media_store::{LocalMediaStore, S3MediaStore};
 use portfolio_adapters::migrations::MigrateError;
+pub use portfolio_adapters::new_file::NewFile;
 use portfolio_adapters::postgres::{
     self, PostgresAccessControl, PostgresDemoRepository, PostgresEmployerRepository, PostgresImageRepository,
     PostgresStaffRepository, PostgresTokenRepository,
 };
 use portfolio_adapters::scratch::{self, TemporaryFolder};
+pub use portfolio_adapters::sqlite::Snapshot;
 use portfolio_adapters::sqlite::{
     self, SqliteAccessControl, SqliteDemoRepository, SqliteEmployerRepository, SqliteImageRepository,
     SqliteStaffRepository, SqliteTokenRepository,

@@ -19,6 +19,7 @@ use portfolio_domain::media_path::MediaPath;
 use portfolio_domain::ports::{MediaEntry, MediaFile, MediaSource, MediaStore, PortError, Probe, PutError};
 
 use super::{clamp, is_plain};
+use crate::new_file::create_folder;
 
 /// How much of a file is in memory while it is read.
 const CHUNK: usize = 64 * 1024;
@@ -42,15 +43,7 @@ impl LocalMediaStore {
     ///
     /// When it can't be made.
     pub fn open(root: &Path) -> io::Result<Self> {
-        // Absolute, so that each folder on the way has a parent that can be opened.
-        let root = std::path::absolute(root)?;
-        let missing = root.ancestors().take_while(|folder| !folder.exists()).count();
-        std::fs::create_dir_all(&root)?;
-        // A folder that was made is on disk when its parent is.
-        for parent in root.ancestors().skip(1).take(missing) {
-            std::fs::File::open(parent)?.sync_all()?;
-        }
-        Ok(Self { root })
+        create_folder(root).map(|root| Self { root })
     }
 
     /// Runs `job` on the folder, where blocking hurts nobody. The folder is opened anew each time: it may

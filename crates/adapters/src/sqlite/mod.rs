@@ -10,6 +10,7 @@ mod image_repository;
 mod list;
 mod schema;
 mod search_keys;
+mod snapshot;
 mod staff_repository;
 mod token_repository;
 
@@ -17,6 +18,7 @@ pub use access_control::SqliteAccessControl;
 pub use demo_repository::SqliteDemoRepository;
 pub use employer_repository::SqliteEmployerRepository;
 pub use image_repository::SqliteImageRepository;
+pub use snapshot::{Snapshot, SnapshotError};
 pub use staff_repository::SqliteStaffRepository;
 pub use token_repository::SqliteTokenRepository;
 

@@ -56,12 +56,6 @@ pub async fn run(command: Command) -> anyhow::Result<ExitCode> {
     }
 }
 
-/// A bar for so many images, on a terminal only.
-fn progress_bar(images: u64) -> anyhow::Result<ProgressBar> {
-    let style = ProgressStyle::with_template("{bar:40} {pos} of {len} images, {eta} left")?;
-    Ok(ProgressBar::new(images).with_style(style))
-}
-
 async fn collect_garbage(flags: &GcFlags) -> anyhow::Result<()> {
     let media = composition::open_media_store(&flags.media.judge()?)?;
     let collect = CollectGarbage::new(storage().await?.images, media, composition::clock());

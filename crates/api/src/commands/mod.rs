@@ -1,10 +1,12 @@
 //! What the command line does beside serving, one command a file.
 
+pub mod backup;
 pub mod demo;
 pub mod healthcheck;
 pub mod images;
 pub mod migrate;
 pub mod openapi;
+pub mod restore;
 pub mod staff;
 pub mod token;
 
@@ -14,7 +16,7 @@ use std::fmt::Display;
 use std::io::Write as _;
 
 use anyhow::{Context as _, bail};
-use indicatif::ProgressBar;
+use indicatif::{ProgressBar, ProgressStyle};
 use portfolio_adapters::database_url::DatabaseUrl;
 use portfolio_adapters::migrations::MigrateError;
 use portfolio_domain::access::Permitted;
@@ -26,6 +28,13 @@ use crate::config;
 #[expect(clippy::disallowed_methods, reason = "this is a command")]
 fn operator<A>() -> Permitted<A> {
     Permitted::of_operator()
+}
+
+/// A bar for so many `things`, on a terminal only.
+fn progress_bar(length: u64, things: &str) -> anyhow::Result<ProgressBar> {
+    let style =
+        ProgressStyle::with_template(&format!("{{bar:40}} {{pos}} of {{len}} {things}, {{eta}} left"))?;
+    Ok(ProgressBar::new(length).with_style(style))
 }
 
 /// Tells on standard error what did not stop the command. A progress bar is out of its way.

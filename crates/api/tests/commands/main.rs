@@ -1,6 +1,7 @@
 //! The command line (contract, sections 6 and 7): what it prints, and what it ends with.
 #![expect(clippy::unwrap_used, reason = "a test that can't go on has failed")]
 
+mod backup;
 mod configuration;
 mod database_url;
 mod demo;

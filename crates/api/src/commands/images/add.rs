@@ -15,8 +15,7 @@ use portfolio_domain::ports::Scratch;
 use portfolio_domain::use_cases::{ImageError, UploadImage};
 use serde_json::{Value, json};
 
-use super::progress_bar;
-use crate::commands::{complain, operator, say, storage};
+use crate::commands::{complain, operator, progress_bar, say, storage};
 use crate::composition;
 use crate::config::MediaFlags;
 use crate::error::ApiError;
@@ -57,7 +56,7 @@ pub(super) async fn run(flags: Flags) -> anyhow::Result<ExitCode> {
         composition::clock(),
         composition::random(),
     );
-    let bar = progress_bar(flags.files.len() as u64)?;
+    let bar = progress_bar(flags.files.len() as u64, "images")?;
     let mut added = Vec::new();
     let mut all_well = true;
     for path in &flags.files {

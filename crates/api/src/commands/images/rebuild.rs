@@ -10,8 +10,7 @@ use portfolio_domain::ports::PortError;
 use portfolio_domain::use_cases::{ListImages, RebuildThumbnails, Rebuilt};
 use serde_json::{Value, json};
 
-use super::progress_bar;
-use crate::commands::{complain, operator, say, storage};
+use crate::commands::{complain, operator, progress_bar, say, storage};
 use crate::composition;
 use crate::config::MediaFlags;
 
@@ -34,7 +33,7 @@ pub(super) async fn run(flags: &Flags) -> anyhow::Result<ExitCode> {
     let images = storage().await?.images;
     let listed =
         ListImages::new(images.clone()).execute(&operator::<ViewImages>(), &ImageQuery::default()).await?;
-    let bar = progress_bar(listed.count)?;
+    let bar = progress_bar(listed.count, "images")?;
     let rebuild = RebuildThumbnails::new(
         images,
         media,
