@@ -14,6 +14,7 @@ use portfolio_domain::use_cases::{
     CreateEmployer, DeleteEmployer, DeleteImage, GetEmployer, GetImage, ListEmployers, ListImages,
     PatchEmployer, RenameImage, UploadImage,
 };
+use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 use socket2::{Domain, Socket, Type};
 use tokio::sync::oneshot;
 use tokio::time::sleep;
@@ -117,6 +118,7 @@ pub async fn serve(config: ServeConfig) -> anyhow::Result<()> {
             ended = running => ended.context("the server stopped"),
             failed = start(&config, &readiness) => failed,
             never = stopped => never,
+            never = open.close_wasted(config.keep_alive) => match never {},
         };
         // Those that lost their client are still under way.
         writes.all_ended().await;
@@ -188,9 +190,14 @@ fn bring_up_to_date(
     Ok(Vec::new())
 }
 
-/// How many files the process may have open; `None` for any number.
+/// How many files the process may have open, once it has raised that as far as it may; `None` for any number.
 fn open_files() -> Option<u64> {
-    rustix::process::getrlimit(rustix::process::Resource::Nofile).current
+    let limit = getrlimit(Resource::Nofile);
+    let raised = Rlimit { current: limit.maximum, maximum: limit.maximum };
+    match setrlimit(Resource::Nofile, raised) {
+        Ok(()) => limit.maximum,
+        Err(_) => limit.current,
+    }
 }
 
 /// How many connections each worker takes at a time. All of them leave files for the rest: out of files,
@@ -200,7 +207,7 @@ fn most_connections(open_files: Option<u64>, workers: usize) -> usize {
     const FOR_THE_REST: u64 = 256;
     let Some(files) = open_files else { return MOST };
     let for_all = usize::try_from(files - FOR_THE_REST.min(files / 2)).unwrap_or(usize::MAX);
-    (for_all / workers).clamp(1, MOST)
+    (for_all / workers / connections::DESCRIPTORS).clamp(1, MOST)
 }
 
 /// Listens on the first address of `bind` that can be listened on. `SO_REUSEADDR` lets a restart take
@@ -229,8 +236,8 @@ mod tests {
 
     #[test]
     fn connections_leave_files_for_the_rest() {
-        assert_eq!(most_connections(Some(64), 2), 16);
-        assert_eq!(most_connections(Some(1_024), 2), 384);
+        assert_eq!(most_connections(Some(64), 2), 8);
+        assert_eq!(most_connections(Some(1_024), 2), 192);
         assert_eq!(most_connections(Some(1_048_576), 2), 1_024);
         assert_eq!(most_connections(None, 2), 1_024);
         assert_eq!(most_connections(Some(3), 2), 1);

@@ -14,6 +14,7 @@ mod lost_updates;
 mod next_request;
 mod races;
 mod seed;
+mod slow_clients;
 mod start;
 mod statements;
 mod stop;
