@@ -20,7 +20,7 @@ RUN find crates -type f ! -path 'crates/*/Cargo.toml' ! -path 'crates/*/build.rs
 
 FROM rust:1-bookworm AS build
 RUN apt-get update \
- && apt-get install -y --no-install-recommends libpq-dev pkg-config \
+ && apt-get install -y --no-install-recommends libpq-dev nasm pkg-config \
  && rm -rf /var/lib/apt/lists/*
 WORKDIR /src
 

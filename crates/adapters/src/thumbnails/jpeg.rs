@@ -1,4 +1,4 @@
-//! JPEG, decoded by libjpeg (mozjpeg's, the C code only): it makes the image smaller while it decodes,
+//! JPEG, decoded by libjpeg (mozjpeg's, see Cargo.toml): it makes the image smaller while it decodes,
 //! and gives it row by row, so that no more of it is held than is used.
 
 use mozjpeg::{ColorSpace, Decompress};
