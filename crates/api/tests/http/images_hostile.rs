@@ -115,8 +115,8 @@ fn eight_of_the_largest_images_and_bombs_at_once_stay_below_400_mb_and_leave_not
     ];
     let replies: Vec<Reply> = std::thread::scope(|scope| {
         let send = |content| stage.upload(&[(&file("a.png"), content)]);
-        let sent: Vec<_> = uploads.iter().map(|(content, _)| scope.spawn(move || send(content))).collect();
-        sent.into_iter().map(|thread| thread.join().unwrap()).collect()
+        let started: Vec<_> = uploads.iter().map(|(content, _)| scope.spawn(move || send(content))).collect();
+        started.into_iter().map(|thread| thread.join().unwrap()).collect()
     });
     for ((_, refusal), reply) in uploads.iter().zip(&replies) {
         match refusal {
