@@ -19,7 +19,7 @@ const PHOTO: &[u8] = include_bytes!("images/photo.jpg");
 type Part<'a> = (&'a str, &'a [u8]);
 
 /// A file part called `f`.
-fn file(name: &str) -> String {
+pub(crate) fn file(name: &str) -> String {
     format!("name=\"f\"; filename=\"{name}\"")
 }
 
@@ -48,7 +48,7 @@ impl Stage {
     }
 
     /// Every file of the media store but those of the example.
-    fn files(&self) -> Vec<PathBuf> {
+    pub(crate) fn files(&self) -> Vec<PathBuf> {
         let mut folders = vec![self.site.folder().join("data/media")];
         let mut files = Vec::new();
         while let Some(folder) = folders.pop() {

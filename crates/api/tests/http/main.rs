@@ -13,6 +13,7 @@ mod drf;
 mod employers;
 mod example;
 mod images;
+mod images_hostile;
 mod judgement;
 mod media;
 mod metrics;
