@@ -193,6 +193,9 @@ mod tests {
         let logs = tracing_subscriber::fmt().json().flatten_event(true);
         let logs = logs.with_writer(move || writer.clone()).finish();
         let _kept = tracing::subscriber::set_default(logs);
+        // With one subscriber only, tracing asks a thread that has none whether a line is wanted, and keeps
+        // the answer for all: that of another test, at the same moment.
+        let _another = tracing::Dispatch::new(tracing_subscriber::registry());
         let app = App::new().wrap(from_fn(answer::finish)).route("/a/{b}", web::get().to(panics));
         let request = TestRequest::get().uri("/a/private").insert_header(("X-Request-Id", "mine"));
         assert!(try_call_service(&init_service(app).await, request.to_request()).await.is_err());
