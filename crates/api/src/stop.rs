@@ -23,7 +23,7 @@ fn drain_time(keep_alive: Duration) -> Duration {
     keep_alive.clamp(SHORTEST, LONGEST)
 }
 
-/// How many seconds requests have when the clients were waited for: in all, it is [`REQUESTS`] from the signal on.
+/// How many seconds requests have when the clients were waited for: in all, it is 30 from the signal on.
 #[must_use]
 pub fn time_after_drain(keep_alive: Duration) -> u64 {
     REQUESTS.saturating_sub(drain_time(keep_alive)).as_secs()
