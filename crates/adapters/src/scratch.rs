@@ -11,6 +11,8 @@ use futures_util::stream::{BoxStream, TryStreamExt as _};
 use portfolio_domain::local_file::LocalFile;
 use portfolio_domain::ports::{PortError, Scratch};
 
+use crate::disk::port_error;
+
 /// A file to write to, and the same for whoever reads it. On Linux it has no name, so that nothing of it is left
 /// however the process ends.
 ///
@@ -57,14 +59,8 @@ async fn blocking<T: Send + 'static>(
     work: impl FnOnce() -> io::Result<T> + Send + 'static,
 ) -> Result<T, PortError> {
     let done = tokio::task::spawn_blocking(work).await;
-    done.map_err(|error| PortError::Internal(error.to_string()))?.map_err(|error| {
-        use io::ErrorKind::{QuotaExceeded, StorageFull};
-        let text = format!("a temporary file: {error}");
-        match error.kind() {
-            StorageFull | QuotaExceeded => PortError::StorageFull(text),
-            _ => PortError::Unavailable(text),
-        }
-    })
+    done.map_err(|error| PortError::Internal(error.to_string()))?
+        .map_err(|error| port_error("a temporary file", &error))
 }
 
 #[cfg(test)]

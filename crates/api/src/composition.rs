@@ -5,6 +5,7 @@ use std::sync::Arc;
 use anyhow::Context as _;
 use portfolio_adapters::blocking::PoolStatus;
 use portfolio_adapters::database_url::DatabaseUrl;
+pub use portfolio_adapters::disk::port_error as disk_error;
 use portfolio_adapters::media_store::{LocalMediaStore, S3MediaStore};
 use portfolio_adapters::migrations::MigrateError;
 pub use portfolio_adapters::new_file::NewFile;

@@ -13,7 +13,6 @@ use portfolio_domain::field_error::FieldError;
 use portfolio_domain::image::{FileSize, MAX_FILE_SIZE};
 use portfolio_domain::image_library::{ImageDraft, UploadedFile};
 use portfolio_domain::local_file::LocalFile;
-use portfolio_domain::ports::PortError;
 use tokio::fs::File;
 use tokio::io::AsyncWriteExt as _;
 use tokio::time::timeout;
@@ -153,14 +152,7 @@ fn broken(error: MultipartError) -> ApiError {
     }
 }
 
-/// What the local disk says when the file can't be kept.
+/// What the local disk says when the file can't be kept: no other request need suffer from it.
 fn no_room(error: &std::io::Error) -> ApiError {
-    use std::io::ErrorKind::{QuotaExceeded, StorageFull};
-    let text = format!("the uploaded file: {error}");
-    let error = match error.kind() {
-        StorageFull | QuotaExceeded => PortError::StorageFull(text),
-        // No folder for it, or too many open files: neither lasts, and no other request need suffer from it.
-        _ => PortError::Unavailable(text),
-    };
-    error.into()
+    composition::disk_error("the uploaded file", error).into()
 }

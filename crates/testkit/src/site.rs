@@ -52,6 +52,18 @@ impl Site {
         self.database.execute(statements);
     }
 
+    /// Sabotages PostgreSQL, for the twin of a test: from now on the change of an employer is answered before it is
+    /// on disk. The service insists on `synchronous_commit=on` for its sessions; a trigger can still undo that.
+    pub fn answer_before_it_is_written(&self) {
+        self.execute(
+            "CREATE FUNCTION hurry() RETURNS trigger LANGUAGE plpgsql AS \
+             $$ BEGIN PERFORM set_config('synchronous_commit', 'off', true); RETURN NEW; END $$; \
+             CREATE TRIGGER hurry BEFORE UPDATE ON employers FOR EACH ROW EXECUTE FUNCTION hurry()",
+        );
+        self.execute("ALTER SYSTEM SET wal_writer_delay = '10s'");
+        self.execute("SELECT pg_reload_conf()");
+    }
+
     /// The folder that commands run in: empty at first, and gone with the site.
     #[must_use]
     pub fn folder(&self) -> &std::path::Path {

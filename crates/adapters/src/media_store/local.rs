@@ -19,6 +19,7 @@ use portfolio_domain::media_path::MediaPath;
 use portfolio_domain::ports::{MediaEntry, MediaFile, MediaSource, MediaStore, PortError, Probe, PutError};
 
 use super::{clamp, is_plain};
+use crate::disk::port_error;
 use crate::new_file::create_folder;
 
 /// How much of a file is in memory while it is read.
@@ -56,7 +57,7 @@ impl LocalMediaStore {
         let root = self.root.clone();
         blocking(move || {
             let folder = open_root(&root)?;
-            job(&folder).map_err(|error| port_error(&error))
+            job(&folder).map_err(|error| port_error("a file of the media store", &error))
         })
         .await?
     }
@@ -314,13 +315,6 @@ fn none_when_absent<T>(error: io::Error) -> io::Result<Option<T>> {
     }
 }
 
-fn port_error(error: &io::Error) -> PortError {
-    match error.kind() {
-        ErrorKind::StorageFull | ErrorKind::QuotaExceeded => PortError::StorageFull(error.to_string()),
-        _ => PortError::Unavailable(error.to_string()),
-    }
-}
-
 /// Runs `job` where blocking hurts nobody. It runs to its end, also when nobody waits any more.
 async fn blocking<T: Send + 'static>(job: impl FnOnce() -> T + Send + 'static) -> Result<T, PortError> {
     tokio::task::spawn_blocking(job).await.map_err(|error| PortError::Internal(error.to_string()))
@@ -337,7 +331,7 @@ where
 {
     stream::try_unfold(state, move |mut state| async move {
         let (step, state) = blocking(move || (next(&mut state), state)).await?;
-        let item = step.map_err(|error| port_error(&error))?;
+        let item = step.map_err(|error| port_error("a file of the media store", &error))?;
         Ok(item.map(|item| (item, state)))
     })
     .boxed()

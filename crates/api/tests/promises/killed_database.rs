@@ -101,14 +101,7 @@ fn a_database_that_answers_before_it_has_written_is_found_out() {
     let cluster = Cluster::start();
     let site = Site::on(PROGRAM, TestDatabase::on(cluster.url()));
     let key = seed(&site, CLIENTS);
-    // The service insists on synchronous_commit=on for its sessions; a trigger can still undo that.
-    site.execute(
-        "CREATE FUNCTION hurry() RETURNS trigger LANGUAGE plpgsql AS \
-         $$ BEGIN PERFORM set_config('synchronous_commit', 'off', true); RETURN NEW; END $$; \
-         CREATE TRIGGER hurry BEFORE UPDATE ON employers FOR EACH ROW EXECUTE FUNCTION hurry()",
-    );
-    site.execute("ALTER SYSTEM SET wal_writer_delay = '10s'");
-    site.execute("SELECT pg_reload_conf()");
+    site.answer_before_it_is_written();
     let server = site.serve();
     let mut history = History::default();
     for round in 1..=MOST_ROUNDS {

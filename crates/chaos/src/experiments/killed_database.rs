@@ -25,14 +25,7 @@ fn measure(cx: &Context, world: World) -> Outcome {
     let site = site_on(cx, &cluster);
     let key = cx.seed(&site, CLIENTS);
     if world.is_sabotaged() {
-        // The service insists on synchronous_commit=on for its sessions; a trigger can still undo that.
-        site.execute(
-            "CREATE FUNCTION hurry() RETURNS trigger LANGUAGE plpgsql AS \
-             $$ BEGIN PERFORM set_config('synchronous_commit', 'off', true); RETURN NEW; END $$; \
-             CREATE TRIGGER hurry BEFORE UPDATE ON employers FOR EACH ROW EXECUTE FUNCTION hurry()",
-        );
-        site.execute("ALTER SYSTEM SET wal_writer_delay = '10s'");
-        site.execute("SELECT pg_reload_conf()");
+        site.answer_before_it_is_written();
     }
     let mut server = cx.serve(&site, None);
     let mut history = History::default();

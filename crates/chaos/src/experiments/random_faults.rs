@@ -114,12 +114,10 @@ fn befall(cluster: &Cluster, proxy: &Proxy, time: Duration) -> usize {
 }
 
 fn sabotage(site: &Site) {
+    site.answer_before_it_is_written();
     site.execute(
         "CREATE FUNCTION halve() RETURNS trigger LANGUAGE plpgsql AS \
-         $$ BEGIN PERFORM set_config('synchronous_commit', 'off', true); \
-         IF NEW.version % 50 = 0 THEN NEW.name := OLD.name; END IF; RETURN NEW; END $$; \
+         $$ BEGIN IF NEW.version % 50 = 0 THEN NEW.name := OLD.name; END IF; RETURN NEW; END $$; \
          CREATE TRIGGER halve BEFORE UPDATE ON employers FOR EACH ROW EXECUTE FUNCTION halve()",
     );
-    site.execute("ALTER SYSTEM SET wal_writer_delay = '10s'");
-    site.execute("SELECT pg_reload_conf()");
 }
