@@ -23,9 +23,10 @@ pub use staff_repository::SqliteStaffRepository;
 pub use token_repository::SqliteTokenRepository;
 
 use std::fs::OpenOptions;
+use std::io::ErrorKind;
 use std::os::unix::fs::{MetadataExt as _, OpenOptionsExt as _};
 use std::path::{Path, PathBuf};
-use std::sync::{Arc, OnceLock};
+use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 
 use async_trait::async_trait;
 use diesel::connection::SimpleConnection as _;
@@ -91,13 +92,7 @@ impl Engine for Sqlite {
         if let Some(folder) = self.path.parent() {
             std::fs::create_dir_all(folder).map_err(|error| format!("{}: {error}", folder.display()))?;
         }
-        // Its owner's alone: it holds what keys hash to. SQLite gives its log and index the same rights.
-        OpenOptions::new()
-            .append(true)
-            .create(true)
-            .mode(0o600)
-            .open(&self.path)
-            .map_err(|error| format!("{}: {error}", self.path.display()))?;
+        create(&self.path).map_err(|error| format!("{}: {error}", self.path.display()))?;
         let mut connection =
             SqliteConnection::establish(&self.path.to_string_lossy()).map_err(|error| one_line(&error))?;
         connection.batch_execute(SESSION).map_err(|error| one_line(&error))?;
@@ -117,6 +112,22 @@ impl Engine for Sqlite {
         // diesel tells SQLITE_FULL by its text alone, which SQLite never translates.
         matches!(error, DieselError::DatabaseError(DatabaseErrorKind::Unknown, error)
             if error.message().contains("database or disk is full"))
+    }
+}
+
+/// Makes the file where there is none: its owner's alone, since it holds what keys hash to. SQLite gives its log
+/// and index the same rights.
+///
+/// A file that is there is not opened. To close it again would end every lock that this process holds on it (POSIX
+/// has it so), those of SQLite's connections included: another process that comes and goes would take the service
+/// for gone, and delete the log that answered changes are in.
+fn create(path: &Path) -> std::io::Result<()> {
+    /// Nobody connects between the making of the file and its closing.
+    static ALONE: Mutex<()> = Mutex::new(());
+    let _alone = ALONE.lock().unwrap_or_else(PoisonError::into_inner);
+    match OpenOptions::new().write(true).create_new(true).mode(0o600).open(path) {
+        Err(error) if error.kind() == ErrorKind::AlreadyExists => Ok(()),
+        done => done.map(drop),
     }
 }
 

@@ -1,9 +1,12 @@
 //! An answered write survives `kill -9` of the service (contract, section 8).
 
+use std::fs::File;
 use std::time::Instant;
 
 use portfolio_testkit::{Kind, Site};
 use rstest::rstest;
+use rustix::fs::{FlockOperation, fcntl_lock};
+use rustix::io::Errno;
 
 use crate::history::{History, Sample, stored};
 use crate::load::Load;
@@ -41,7 +44,25 @@ fn a_service_killed_under_load_has_lost_nothing_it_answered(
     }
 }
 
-/// The twin of the test above: what it promises is broken on purpose, and it is found.
+/// Others read the file, too, with whichever SQLite they have. One that can lock all of it takes the service for gone
+/// when it has read, and deletes the log that answered changes are in.
+#[test]
+fn while_the_service_has_a_file_no_other_process_can_lock_it() {
+    let site = Site::new(PROGRAM, Kind::Sqlite).demo();
+    let key = site.key("maryam", &["--admin"]);
+    let path = site.database_url().strip_prefix("sqlite://").unwrap();
+    let taken = || {
+        let file = File::options().read(true).write(true).open(path).unwrap();
+        fcntl_lock(&file, FlockOperation::NonBlockingLockExclusive) == Err(Errno::AGAIN)
+    };
+    assert!(!taken());
+    let server = site.serve();
+    // A reader says who asks, and the writer makes the change.
+    assert_eq!(server.patch(4, &key, r#"{"description": "answered"}"#).status, 200);
+    assert!(taken());
+}
+
+/// The twin of the first test: what it promises is broken on purpose, and it is found.
 #[rstest]
 fn a_change_that_is_undone_is_found(#[values(Kind::Sqlite, Kind::Postgres)] kind: Kind) {
     let site = Site::new(PROGRAM, kind);
