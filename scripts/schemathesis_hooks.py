@@ -1,6 +1,12 @@
-"""Where schemathesis needs help."""
+"""Where schemathesis needs help, and what it keeps for `scripts/find-leaks`."""
+
+import base64
+import json
+import os
 
 import schemathesis
+
+EXCHANGES = open(os.environ["EXCHANGES"], "a", buffering=1)
 
 
 @schemathesis.hook
@@ -17,3 +23,19 @@ def filter_case(context, case):
     if case.media_type != "multipart/form-data" or not isinstance(case.body, dict):
         return True
     return isinstance(case.body.get("name", ""), str)
+
+
+@schemathesis.hook
+def after_call(context, case, response):
+    """Each request and its answer, as a line of JSON."""
+    request = response.request
+    body = request.body or b""
+    exchange = {
+        "method": request.method,
+        "url": request.url,
+        "sent": base64.b64encode(body.encode() if isinstance(body, str) else body).decode(),
+        "status": response.status_code,
+        "headers": {name: list(values) for name, values in response.headers.items()},
+        "body": base64.b64encode(response.content).decode(),
+    }
+    EXCHANGES.write(json.dumps(exchange) + "\n")

@@ -298,6 +298,25 @@ fn an_image_is_renamed_and_its_employers_are_other_versions(
     }
 }
 
+#[test]
+fn an_image_is_renamed_by_a_merge_patch() {
+    let stage = Stage::new(Kind::Sqlite);
+    let token = format!("Token {}", stage.key);
+    let patch = |media_type: &str, body: &str| {
+        let headers = [("Authorization", token.as_bytes()), ("Content-Type", media_type.as_bytes())];
+        stage.send("PATCH", "/api/images/6", &headers, Some(body.as_bytes()))
+    };
+    let renamed = patch("application/merge-patch+json", r#"{"name":"Merged"}"#);
+    assert_eq!((renamed.status, renamed.json()["name"].as_str()), (200, Some("Merged")));
+    // Which would take the name away, and an image has one.
+    let removed = patch("application/merge-patch+json", r#"{"name":null}"#);
+    removed.assert(400, r#"{"name":["This field may not be null."]}"#);
+    let refused = patch("application/json-patch+json", "[]");
+    assert_eq!(refused.status, 415);
+    assert_eq!(refused.header("accept-patch"), Some("application/json, application/merge-patch+json"));
+    assert_eq!(stage.image("GET", "/api/images/6", None).json(), renamed.json());
+}
+
 /// The folder for temporary files may be away or the process out of open files: neither is the request's fault, nor
 /// for ever.
 #[test]

@@ -149,6 +149,44 @@ fn ten_gigabytes_are_refused_before_they_come() {
     assert_only_files_of(&stage, 0);
 }
 
+/// As far as a file may go, and a byte further: a chunk that decoders pass over makes it so long.
+#[test]
+fn a_file_of_ten_mebibytes_is_taken_and_one_byte_more_is_not() {
+    const LIMIT: usize = 10 * 1024 * 1024;
+    let stage = stage();
+    let image = png(10, 10, 10);
+    let padded = |length: usize| {
+        let padding = vec![0; length - image.len() - 12];
+        let mut checksum = Crc::new();
+        checksum.update(b"paDd");
+        checksum.update(&padding);
+        let (start, end) = image.split_at(image.len() - 12);
+        let size = u32::try_from(padding.len()).unwrap().to_be_bytes();
+        [start, &size, b"paDd", &padding, &checksum.sum().to_be_bytes(), end].concat()
+    };
+    let taken = stage.upload(&[(&file("a.png"), &padded(LIMIT))]);
+    assert_eq!((taken.status, taken.json()["size"].as_u64()), (201, Some(LIMIT as u64)), "{taken:?}");
+    stage.upload(&[(&file("a.png"), &padded(LIMIT + 1))]).assert_detail(413, "Request body is too large.");
+    assert_only_files_of(&stage, 1);
+}
+
+/// Of those who may not upload, nothing is waited for: not one byte of their files comes here.
+#[test]
+fn who_may_not_upload_is_told_so_before_the_file_comes() {
+    let stage = stage();
+    let stranger = format!("Token {}", stage.stranger());
+    for (authorization, status) in [("Token pf_nobody", 401), (&*stranger, 403)] {
+        let headers = [
+            ("Authorization", authorization.as_bytes()),
+            ("Content-Type", b"multipart/form-data; boundary=limit"),
+            ("Content-Length", b"5000000"),
+        ];
+        let reply = exchange(&stage.server, &request("POST", IMAGES, &headers, None));
+        assert_eq!(reply.status, status, "{reply:?}");
+    }
+    assert_only_files_of(&stage, 0);
+}
+
 #[test]
 fn a_file_that_stops_coming_is_a_408_and_leaves_nothing() {
     let stage = stage();
