@@ -18,8 +18,7 @@ mod picture;
 mod png;
 mod webp;
 
-use std::fs::File;
-use std::io::Read;
+use std::fs;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::Path;
 use std::sync::Arc;
@@ -47,6 +46,8 @@ const MEMORY: u64 = 288 * 1024 * 1024;
 
 /// Renders on threads of its own, so that uploads never starve what waits for a database.
 pub struct PooledThumbnailer {
+    /// Read headers, one at a time: it takes milliseconds.
+    readers: Threads,
     threads: Threads,
     size: usize,
     places: Arc<Semaphore>,
@@ -65,6 +66,7 @@ impl PooledThumbnailer {
     #[must_use]
     pub fn with_threads(threads: usize) -> Self {
         Self {
+            readers: Threads::new(1),
             threads: Threads::new(threads),
             size: threads,
             places: Arc::new(Semaphore::new(threads + QUEUE)),
@@ -99,55 +101,71 @@ impl Default for PooledThumbnailer {
 
 #[async_trait]
 impl Thumbnailer for PooledThumbnailer {
+    /// A file that may not be decoded is refused before it needs a place: it waits behind no other's pixels.
     async fn render(&self, original: &LocalFile) -> Result<Rendering, RenderError> {
+        let file = original.clone();
+        let seen = self.run(&self.readers, move || on_file(&file, |path| Header::read(&read(path)?))).await?;
         let place = self.places.clone().try_acquire_owned().map_err(|_| RenderError::Busy)?;
+        let (budget, file) = (self.budget.clone(), original.clone());
+        self.run(&self.threads, move || {
+            let _place = place;
+            on_file(&file, |path| render(path, &seen, &budget))
+        })
+        .await
+    }
+}
+
+impl PooledThumbnailer {
+    /// Does `job` on one of `threads`, unless nobody waits for it any more when its turn comes.
+    async fn run<T: Send + 'static>(
+        &self,
+        threads: &Threads,
+        job: impl FnOnce() -> Result<T, RenderError> + Send + 'static,
+    ) -> Result<T, RenderError> {
         let (answer, asked) = oneshot::channel();
-        let (budget, original) = (self.budget.clone(), original.clone());
-        self.threads.run(move || {
-            let rendered = if answer.is_closed() {
-                Err(RenderError::Busy)
-            } else {
-                render_file(original.path(), &budget)
-            };
-            drop(place);
+        threads.run(move || {
+            let done = if answer.is_closed() { Err(RenderError::Busy) } else { job() };
             // Nobody may be waiting any more.
-            let _ = answer.send(rendered);
+            let _ = answer.send(done);
         });
         asked.await.map_err(internal)?
     }
 }
 
-fn render_file(original: &Path, budget: &Budget) -> Result<Rendering, RenderError> {
-    let file = read(original)?;
-    // A decoder that panics does so because of what it was given.
-    catch_unwind(AssertUnwindSafe(|| render(file, budget))).unwrap_or_else(|_| {
-        tracing::warn!(file = %original.display(), "a decoder panicked");
+/// What `job` makes of a file. A decoder that panics does so because of what it was given.
+fn on_file<T>(
+    file: &LocalFile,
+    job: impl FnOnce(&Path) -> Result<T, RenderError>,
+) -> Result<T, RenderError> {
+    catch_unwind(AssertUnwindSafe(|| job(file.path()))).unwrap_or_else(|_| {
+        tracing::warn!(file = %file.path().display(), "a decoder panicked");
         Err(RenderError::NotAnImage)
     })
 }
 
 fn read(path: &Path) -> Result<Vec<u8>, RenderError> {
     let unavailable = |error| PortError::Unavailable(format!("{}: {error}", path.display()));
-    let limit = MAX_FILE_SIZE.0;
-    let mut bytes = Vec::new();
-    File::open(path).and_then(|file| file.take(limit + 1).read_to_end(&mut bytes)).map_err(unavailable)?;
-    if bytes.len() as u64 > limit { Err(RenderError::TooLarge) } else { Ok(bytes) }
+    let length = fs::metadata(path).map_err(unavailable)?.len();
+    if length > MAX_FILE_SIZE.0 {
+        return Err(RenderError::TooLarge);
+    }
+    Ok(fs::read(path).map_err(unavailable)?)
 }
 
-/// Renders `file` on this thread.
-fn render(file: Vec<u8>, budget: &Budget) -> Result<Rendering, RenderError> {
-    let header = Header::read(&file)?;
+/// Renders what `path` holds, of which `header` was read, on this thread.
+fn render(path: &Path, header: &Header, budget: &Budget) -> Result<Rendering, RenderError> {
     let orientation = header.orientation;
     let seen = orientation.seen(header.size);
     let [.., largest] = THUMBNAIL_BOXES;
     let largest = orientation.seen(fit(seen, largest));
 
-    let _share = budget.take(memory(&header, largest, file.len()));
+    let _share = budget.take(memory(header, largest));
+    let file = read(path)?;
     let mut picture = match header.format {
-        ImageFormat::Jpeg => jpeg::decode(&file, &header, largest),
-        ImageFormat::Png => png::decode(&file, &header, largest),
-        ImageFormat::Gif => gif::decode(&file, &header, largest),
-        ImageFormat::WebP => webp::decode(&file, &header, largest),
+        ImageFormat::Jpeg => jpeg::decode(&file, header, largest),
+        ImageFormat::Png => png::decode(&file, header, largest),
+        ImageFormat::Gif => gif::decode(&file, header, largest),
+        ImageFormat::WebP => webp::decode(&file, header, largest),
     }?;
     drop(file);
     let mut resizer = Resizer::new();
@@ -172,8 +190,8 @@ fn render(file: Vec<u8>, budget: &Budget) -> Result<Rendering, RenderError> {
 }
 
 /// What rendering uses at most, in bytes.
-fn memory(header: &Header, target: picture::Size, file: usize) -> u64 {
+fn memory(header: &Header, target: picture::Size) -> u64 {
     let (x, y) = reduction(header.size, target);
     let kept = u64::from(header.size.0.div_ceil(x)) * u64::from(header.size.1.div_ceil(y)) * 4;
-    header.working_memory + kept + file as u64
+    header.working_memory + kept + MAX_FILE_SIZE.0
 }
