@@ -1,8 +1,9 @@
 //! Which database to use, as `DATABASE_URL` says.
 
-use std::fmt;
+use std::fmt::{self, Write as _};
 use std::path::PathBuf;
 
+use percent_encoding::percent_decode_str;
 use secrecy::{ExposeSecret, SecretString};
 
 /// Where the data lie. Neither `Debug` nor `Display` shows a password.
@@ -14,9 +15,13 @@ pub enum DatabaseUrl {
     Postgres(PostgresUrl),
 }
 
-/// The address of a PostgreSQL server as libpq takes it, with what the service wants added.
+/// The address of a PostgreSQL server as libpq takes it, or of several of which one takes writes, with what the
+/// service wants added.
 #[derive(Debug, Clone)]
-pub struct PostgresUrl(SecretString);
+pub struct PostgresUrl {
+    text: SecretString,
+    hosts: Vec<Host>,
+}
 
 /// Why a text is no [`DatabaseUrl`]. It never repeats the text, which may hold a password.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
@@ -33,6 +38,25 @@ pub enum InvalidDatabaseUrl {
          in a user's name and a password, percent-encode every @ : / ? # % and space"
     )]
     Malformed,
+    /// One of several hosts has no name, which libpq would take for this machine.
+    #[error("names several hosts, of which one is empty")]
+    EmptyHost,
+    /// There is neither one port for every host nor one for each.
+    #[error("names {hosts} hosts and {ports} ports: there must be one port for all of them, or one for each")]
+    PortsOfHosts {
+        /// How many hosts are named.
+        hosts: usize,
+        /// How many ports.
+        ports: usize,
+    },
+    /// `hostaddr` gives addresses for more or fewer hosts than there are.
+    #[error("names {hosts} hosts, and by hostaddr {addresses} addresses")]
+    AddressesOfHosts {
+        /// How many hosts are named.
+        hosts: usize,
+        /// How many addresses.
+        addresses: usize,
+    },
     /// This build of libpq speaks no TLS.
     #[error(
         "sslmode=require and stricter need TLS, which this build lacks: \
@@ -65,7 +89,7 @@ impl DatabaseUrl {
         if !is_well_formed(text) {
             return Err(InvalidDatabaseUrl::Malformed);
         }
-        let url = PostgresUrl::with_defaults(text);
+        let url = PostgresUrl::with_defaults(text, hosts(text)?);
         let strict = ["require", "verify-ca", "verify-full"];
         let wants_tls = url.parameter("sslmode").is_some_and(|mode| strict.contains(&mode.as_str()));
         if wants_tls && cfg!(feature = "bundled-libpq") {
@@ -94,6 +118,79 @@ fn is_well_formed(text: &str) -> bool {
         && !text.contains(|c: char| c.is_whitespace() || c.is_control() || c == '#')
 }
 
+/// A host of the address, and its port where one is given.
+#[derive(Debug, Clone, PartialEq, Eq)]
+struct Host {
+    name: String,
+    port: String,
+}
+
+/// The hosts of a well-formed `text` in the order in which libpq tries them: those of the query count before those
+/// between `//` and `/` (PostgreSQL's manual, "Connection URIs" and "Specifying Multiple Hosts").
+fn hosts(text: &str) -> Result<Vec<Host>, InvalidDatabaseUrl> {
+    let address = text.split_once("://").map_or(text, |(_, rest)| rest);
+    let authority = address.split(['/', '?']).next().unwrap_or(address);
+    let listed = authority.rsplit_once('@').map_or(authority, |(_, listed)| listed);
+    let (names, ports): (Vec<_>, Vec<_>) = listed.split(',').map(host_and_port).unzip();
+    let names =
+        parameter(text, "host").map_or_else(|| split(&decoded(&names.join(","))), |list| split(&list));
+    let addresses = parameter(text, "hostaddr").filter(|list| !list.is_empty()).map(|list| split(&list));
+    let ports = parameter(text, "port").map_or_else(|| split(&ports.join(",")), |list| split(&list));
+
+    let count = addresses.as_ref().map_or(names.len(), Vec::len);
+    let unnamed = names == [""];
+    if names.len() != count && !unnamed {
+        return Err(InvalidDatabaseUrl::AddressesOfHosts { hosts: names.len(), addresses: count });
+    }
+    if ports.len() != count && ports.len() != 1 {
+        return Err(InvalidDatabaseUrl::PortsOfHosts { hosts: count, ports: ports.len() });
+    }
+    let nth = |list: &[String], n: usize| list.get(n).or(list.first()).cloned().unwrap_or_default();
+    let hosts: Vec<Host> = (0..count)
+        .map(|n| {
+            let address = addresses.as_ref().map(|addresses| nth(addresses, n));
+            let name = Some(nth(&names, n)).filter(|name| !name.is_empty()).or(address).unwrap_or_default();
+            Host { name, port: nth(&ports, n) }
+        })
+        .collect();
+    if hosts.len() > 1 && hosts.iter().any(|host| host.name.is_empty()) {
+        return Err(InvalidDatabaseUrl::EmptyHost);
+    }
+    Ok(hosts)
+}
+
+fn split(list: &str) -> Vec<String> {
+    list.split(',').map(str::to_owned).collect()
+}
+
+fn decoded(text: &str) -> String {
+    percent_decode_str(text).decode_utf8_lossy().into_owned()
+}
+
+/// What libpq takes for a parameter of the query: the last of that name.
+fn parameter(url: &str, name: &str) -> Option<String> {
+    let (_, query) = url.split_once('?')?;
+    let mut pairs = query.split('&').filter_map(|pair| pair.split_once('='));
+    pairs.rfind(|(other, _)| decoded(other) == name).map(|(_, value)| decoded(value))
+}
+
+impl fmt::Display for Host {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let name = self.name.replace('/', "%2F");
+        if name.contains(':') { write!(f, "[{name}]") } else { f.write_str(&name) }?;
+        if self.port.is_empty() { Ok(()) } else { write!(f, ":{}", self.port) }
+    }
+}
+
+/// Takes a host of the list apart, as [`is_host`] knows it: its name, an IPv6 address without brackets, and its port.
+fn host_and_port(text: &str) -> (&str, &str) {
+    let bracketed = text.strip_prefix('[').and_then(|rest| rest.split_once(']'));
+    match bracketed {
+        Some((address, after)) => (address, after.strip_prefix(':').unwrap_or(after)),
+        None => text.split_once(':').unwrap_or((text, "")),
+    }
+}
+
 /// Whether `text` is a host, as a name, an address or nothing, with or without a port.
 fn is_host(text: &str) -> bool {
     let (host, port) = match text.strip_prefix('[') {
@@ -118,11 +215,12 @@ impl fmt::Display for DatabaseUrl {
         match self {
             Self::Sqlite(path) => write!(f, "sqlite://{}", path.display()),
             Self::Postgres(url) => {
-                let text = url.0.expose_secret();
+                let text = url.expose();
                 let (address, _) = text.split_once('?').unwrap_or((text, ""));
-                let (_, rest) = address.split_once("://").unwrap_or(("", address));
-                let place = rest.rsplit_once('@').map_or(rest, |(_, place)| place);
-                write!(f, "postgres://{place}")
+                let (_, place) = address.split_once("://").unwrap_or(("", address));
+                let database = place.split_once('/').map_or("", |(_, database)| database);
+                let hosts: Vec<String> = url.hosts.iter().map(ToString::to_string).collect();
+                write!(f, "postgres://{}/{database}", hosts.join(","))
             }
         }
     }
@@ -132,34 +230,39 @@ impl PostgresUrl {
     /// Makes a dead peer show within seconds, unless the operator says otherwise: libpq's own
     /// defaults wait for hours. The times are libpq's: seconds, but for `tcp_user_timeout`'s
     /// milliseconds.
-    fn with_defaults(text: &str) -> Self {
-        const DEFAULTS: [(&str, &str); 6] = [
-            ("connect_timeout", "2"),
+    ///
+    /// Of several `hosts`, one that takes writes is wanted, and one that is dead must leave time for the next within
+    /// the two seconds for which a request waits for a connection. libpq counts the time for each host anew; older
+    /// versions take one second for two.
+    fn with_defaults(text: &str, hosts: Vec<Host>) -> Self {
+        const DEFAULTS: [(&str, &str); 5] = [
             ("tcp_user_timeout", "3000"),
             ("keepalives_idle", "5"),
             ("keepalives_interval", "2"),
             ("keepalives_count", "2"),
             ("application_name", "portfolio"),
         ];
-        let mut url = Self(SecretString::from(text));
-        for (name, value) in DEFAULTS {
-            if url.parameter(name).is_none() {
-                let text = url.0.expose_secret();
-                let mark = if text.contains('?') { '&' } else { '?' };
-                url = Self(SecretString::from(format!("{text}{mark}{name}={value}")));
+        let by_hosts: &[_] = if hosts.len() > 1 {
+            &[("connect_timeout", "1"), ("target_session_attrs", "read-write")]
+        } else {
+            &[("connect_timeout", "2")]
+        };
+        let mut url = text.to_owned();
+        for (name, value) in by_hosts.iter().chain(&DEFAULTS) {
+            if parameter(&url, name).is_none() {
+                let mark = if url.contains('?') { '&' } else { '?' };
+                let _ = write!(url, "{mark}{name}={value}");
             }
         }
-        url
+        Self { text: SecretString::from(url), hosts }
     }
 
     fn parameter(&self, name: &str) -> Option<String> {
-        let (_, query) = self.0.expose_secret().split_once('?')?;
-        let mut pairs = query.split('&').filter_map(|pair| pair.split_once('='));
-        pairs.find(|(other, _)| *other == name).map(|(_, value)| value.to_owned())
+        parameter(self.expose(), name)
     }
 
     pub(crate) fn expose(&self) -> &str {
-        self.0.expose_secret()
+        self.text.expose_secret()
     }
 }
 
@@ -184,6 +287,74 @@ mod tests {
         assert_eq!(url.parameter("connect_timeout").as_deref(), Some("9"));
         assert_eq!(url.parameter("tcp_user_timeout").as_deref(), Some("3000"));
         assert!(url.expose().starts_with("postgres://a,b/site?connect_timeout=9&"));
+    }
+
+    fn postgres(text: &str) -> PostgresUrl {
+        match DatabaseUrl::parse(text) {
+            Ok(DatabaseUrl::Postgres(url)) => url,
+            other => panic!("{text}: {other:?}"),
+        }
+    }
+
+    #[test]
+    fn of_several_hosts_one_that_takes_writes_is_wanted_and_a_dead_one_costs_a_second() {
+        for several in
+            ["postgres://a,b/site", "postgres:///site?host=a%2Cb", "postgres:///site?hostaddr=::1,::2"]
+        {
+            let url = postgres(several);
+            assert_eq!(url.parameter("target_session_attrs").as_deref(), Some("read-write"), "{several}");
+            assert_eq!(url.parameter("connect_timeout").as_deref(), Some("1"), "{several}");
+        }
+        let url = postgres("postgres://a/site");
+        assert_eq!(url.parameter("target_session_attrs"), None, "one host alone is taken as it is");
+        assert_eq!(url.parameter("connect_timeout").as_deref(), Some("2"));
+        let url = postgres("postgres://a,b/site?target_session_attrs=any&connect%5Ftimeout=3");
+        assert_eq!(url.parameter("target_session_attrs").as_deref(), Some("any"));
+        assert_eq!(url.parameter("connect_timeout").as_deref(), Some("3"));
+        assert_eq!(url.expose().matches("timeout=").count(), 2, "tcp_user_timeout is the other");
+    }
+
+    #[test]
+    fn every_host_is_shown_wherever_it_was_named() {
+        for (text, shown) in [
+            ("postgres://anna:geheim@a:5432,b/site?x=y", "postgres://a:5432,b/site"),
+            ("postgres://anna@[::1]:5432,[fe80::2]/site", "postgres://[::1]:5432,[fe80::2]/site"),
+            ("postgres://anna@/site?host=a,b&port=5433", "postgres://a:5433,b:5433/site"),
+            ("postgres://anna@x:1/site?host=a,b&port=2,3", "postgres://a:2,b:3/site"),
+            ("postgres://:5433/site?host=a%2Cb", "postgres://a:5433,b:5433/site"),
+            ("postgres:///site?host=a&host=b", "postgres://b/site"),
+            ("postgres:///site?hostaddr=127.0.0.1,::1&port=1,2", "postgres://127.0.0.1:1,[::1]:2/site"),
+            ("postgres://a,b/site?hostaddr=127.0.0.1,127.0.0.2", "postgres://a,b/site"),
+            ("postgres://%2Frun%2Fpostgresql,b/site", "postgres://%2Frun%2Fpostgresql,b/site"),
+            ("postgres:///site?host=/run/postgresql", "postgres://%2Frun%2Fpostgresql/site"),
+            ("postgres:///site", "postgres:///site"),
+        ] {
+            assert_eq!(DatabaseUrl::parse(text).unwrap().to_string(), shown, "{text}");
+        }
+    }
+
+    #[test]
+    fn a_list_of_hosts_that_libpq_would_not_match_is_refused() {
+        use InvalidDatabaseUrl::{AddressesOfHosts, EmptyHost, PortsOfHosts};
+        for (text, error) in [
+            ("postgres://anna:geheim@a:5432,/site", EmptyHost),
+            ("postgres://anna:geheim@a,,b/site", EmptyHost),
+            ("postgres://anna:geheim@,/site", EmptyHost),
+            ("postgres:///site?host=a,&password=geheim", EmptyHost),
+            ("postgres:///site?hostaddr=::1,", EmptyHost),
+            ("postgres://a,b,c/site?port=1,2", PortsOfHosts { hosts: 3, ports: 2 }),
+            ("postgres:///site?host=a&port=1,2", PortsOfHosts { hosts: 1, ports: 2 }),
+            ("postgres://a:1,b:2/site?host=c", PortsOfHosts { hosts: 1, ports: 2 }),
+            ("postgres://a,b/site?hostaddr=::1", AddressesOfHosts { hosts: 2, addresses: 1 }),
+            ("postgres://a/site?hostaddr=::1,::2", AddressesOfHosts { hosts: 1, addresses: 2 }),
+        ] {
+            assert_eq!(DatabaseUrl::parse(text).unwrap_err(), error, "{text}");
+        }
+        let told = PortsOfHosts { hosts: 3, ports: 2 }.to_string();
+        assert_eq!(
+            told,
+            "names 3 hosts and 2 ports: there must be one port for all of them, or one for each"
+        );
     }
 
     #[test]

@@ -49,7 +49,7 @@ fn check_variables() -> anyhow::Result<()> {
 
 const ENVIRONMENT: &str = "\
 Every flag with [env: …] can be set by that variable too. What may hold a secret is no flag:
-  DATABASE_URL       sqlite://PATH or postgres://…; sqlite://data/portfolio.db when unset
+  DATABASE_URL       sqlite://PATH or postgres://…, also of several hosts; sqlite://data/portfolio.db when unset
   DATABASE_URL_FILE  a file that holds it instead";
 
 #[derive(Debug, Subcommand)]

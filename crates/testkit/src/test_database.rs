@@ -66,12 +66,10 @@ impl TestDatabase {
     /// Asks the database itself; answers the column `line` of each row, which is text.
     #[must_use]
     pub fn lines(&self, query: &str) -> Vec<String> {
-        let query = diesel::sql_query(query);
-        let rows: Vec<Line> = match &self.place {
-            Place::Folder(_) => query.load(&mut self.sqlite()).unwrap(),
-            Place::Server { .. } => query.load(&mut PgConnection::establish(&self.url).unwrap()).unwrap(),
-        };
-        rows.into_iter().map(|row| row.line).collect()
+        match &self.place {
+            Place::Folder(_) => texts(diesel::sql_query(query).load(&mut self.sqlite()).unwrap()),
+            Place::Server { .. } => lines(&self.url, query),
+        }
     }
 
     /// Runs statements on the database itself.
@@ -108,7 +106,17 @@ impl Drop for TestDatabase {
     }
 }
 
-fn execute(server: &str, statement: &str) {
+/// What a query of a PostgreSQL server answers: the column `line` of each row, which is text.
+pub(crate) fn lines(server: &str, query: &str) -> Vec<String> {
+    let mut connection = PgConnection::establish(server).expect("the PostgreSQL server of the tests");
+    texts(diesel::sql_query(query).load(&mut connection).expect(query))
+}
+
+fn texts(rows: Vec<Line>) -> Vec<String> {
+    rows.into_iter().map(|row| row.line).collect()
+}
+
+pub(crate) fn execute(server: &str, statement: &str) {
     let mut connection = PgConnection::establish(server).expect("the PostgreSQL server of the tests");
     connection.batch_execute(statement).expect(statement);
 }

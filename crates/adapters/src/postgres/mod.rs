@@ -199,6 +199,8 @@ fn will_not_pass(text: &str) -> bool {
         "invalid port number",
         "invalid integer value",
         "invalid sslmode value",
+        "invalid target_session_attrs value",
+        "invalid load_balance_hosts value",
         "certificate verify failed",
         "SSL support is not compiled in",
     ]

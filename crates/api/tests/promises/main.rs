@@ -12,6 +12,7 @@ mod killed_service;
 mod killed_uploads;
 mod lost_updates;
 mod next_request;
+mod promoted_standby;
 mod races;
 mod seed;
 mod slow_clients;

@@ -12,6 +12,7 @@ mod killed_uploads;
 mod locked_table;
 mod lost_updates;
 mod migrations;
+mod promoted_standby;
 mod random_faults;
 mod synced_writes;
 
@@ -41,6 +42,7 @@ pub(crate) fn all() -> Vec<Experiment> {
         random_faults::E10,
         frozen_database::E11,
         broken_network::E12,
+        promoted_standby::E13,
         locked_table::E14,
         absent_database::E15,
         full_disk::E17,
