@@ -152,7 +152,20 @@ impl PostgresUrl {
         url
     }
 
-    fn parameter(&self, name: &str) -> Option<String> {
+    /// Whether another server may take the place of the one that answers.
+    pub(crate) fn names_several_hosts(&self) -> bool {
+        let text = self.0.expose_secret();
+        let (address, _) = text.split_once('?').unwrap_or((text, ""));
+        let (_, rest) = address.split_once("://").unwrap_or(("", address));
+        let place = rest.rsplit_once('@').map_or(rest, |(_, place)| place);
+        let (hosts, _) = place.split_once('/').unwrap_or((place, ""));
+        let host = self.parameter("host");
+        // An encoded comma is a comma to libpq, in the value of a parameter.
+        hosts.contains(',')
+            || host.is_some_and(|host| host.contains(',') || host.to_uppercase().contains("%2C"))
+    }
+
+    pub(crate) fn parameter(&self, name: &str) -> Option<String> {
         let (_, query) = self.0.expose_secret().split_once('?')?;
         let mut pairs = query.split('&').filter_map(|pair| pair.split_once('='));
         pairs.find(|(other, _)| *other == name).map(|(_, value)| value.to_owned())
@@ -184,6 +197,22 @@ mod tests {
         assert_eq!(url.parameter("connect_timeout").as_deref(), Some("9"));
         assert_eq!(url.parameter("tcp_user_timeout").as_deref(), Some("3000"));
         assert!(url.expose().starts_with("postgres://a,b/site?connect_timeout=9&"));
+    }
+
+    #[test]
+    fn several_hosts_are_told_from_one() {
+        for (text, several) in [
+            ("postgres://a/site", false),
+            ("postgres://anna:a,b@a/site,2", false),
+            ("postgres://a,b/site", true),
+            ("postgres://a:5432,b:5433", true),
+            ("postgres:///site?host=a,b", true),
+            ("postgres:///site?host=a%2cb", true),
+            ("postgres:///site?host=a&options=b,c", false),
+        ] {
+            let Ok(DatabaseUrl::Postgres(url)) = DatabaseUrl::parse(text) else { panic!("{text}") };
+            assert_eq!(url.names_several_hosts(), several, "{text}");
+        }
     }
 
     #[test]

@@ -7,6 +7,7 @@ mod configuration;
 mod database_url;
 mod demo;
 mod demo_files;
+mod doctor;
 mod healthcheck;
 mod help;
 mod images;
