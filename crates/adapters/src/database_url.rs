@@ -257,7 +257,12 @@ impl PostgresUrl {
         Self { text: SecretString::from(url), hosts }
     }
 
-    fn parameter(&self, name: &str) -> Option<String> {
+    /// Whether another server may take the place of the one that answers.
+    pub(crate) fn names_several_hosts(&self) -> bool {
+        self.hosts.len() > 1
+    }
+
+    pub(crate) fn parameter(&self, name: &str) -> Option<String> {
         parameter(self.expose(), name)
     }
 
@@ -355,6 +360,21 @@ mod tests {
             told,
             "names 3 hosts and 2 ports: there must be one port for all of them, or one for each"
         );
+    }
+
+    #[test]
+    fn several_hosts_are_told_from_one() {
+        for (text, several) in [
+            ("postgres://a/site", false),
+            ("postgres://anna:a,b@a/site,2", false),
+            ("postgres://a,b/site", true),
+            ("postgres://a:5432,b:5433", true),
+            ("postgres:///site?host=a,b", true),
+            ("postgres:///site?host=a%2cb", true),
+            ("postgres:///site?host=a&options=b,c", false),
+        ] {
+            assert_eq!(postgres(text).names_several_hosts(), several, "{text}");
+        }
     }
 
     #[test]

@@ -7,6 +7,7 @@
 pub mod blocking;
 pub mod database_url;
 pub mod disk;
+pub mod file_system;
 pub mod media_store;
 pub mod migrations;
 pub mod new_file;

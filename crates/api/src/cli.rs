@@ -5,7 +5,7 @@ use std::process::ExitCode;
 use anyhow::anyhow;
 use clap::{Parser, Subcommand};
 
-use crate::commands::{backup, demo, healthcheck, images, migrate, openapi, restore, staff, token};
+use crate::commands::{backup, demo, doctor, healthcheck, images, migrate, openapi, restore, staff, token};
 use crate::config::{AddressFlags, ServeConfig, ServeFlags};
 use crate::{logging, server};
 
@@ -88,6 +88,11 @@ enum Command {
     /// All of it is checked before anything is put in place, the database at the very end. For sqlite:// with
     /// files in file: only.
     Restore(backup::Flags),
+    /// Name the settings that break a promise, and what to do
+    ///
+    /// Looks at the settings that serve would have, at the database and at the media store, and changes nothing. It
+    /// ends with status 0 when no promise is broken, whatever it warns of, and with status 1 when one is.
+    Doctor(doctor::Flags),
     /// Print the OpenAPI document
     Openapi(AddressFlags),
     /// Ask the running service whether it is ready; for containers
@@ -129,6 +134,7 @@ fn execute(command: Command) -> anyhow::Result<ExitCode> {
             Command::Images(command) => images::run(command).await,
             Command::Backup(flags) => backup::run(flags).await,
             Command::Restore(flags) => restore::run(flags).await,
+            Command::Doctor(flags) => doctor::run(flags).await,
             Command::Openapi(flags) => openapi::run(&flags),
             Command::Healthcheck(flags) => healthcheck::run(&flags),
         }

@@ -28,6 +28,12 @@ impl TrustedProxies {
             .map(Self)
     }
 
+    /// Whether one of them is a network of all addresses.
+    #[must_use]
+    pub fn are_everybody(&self) -> bool {
+        self.0.iter().any(|network| network.prefix_len() == 0)
+    }
+
     /// The address that the request comes from: the peer's, unless that is a trusted proxy.
     #[must_use]
     pub fn client(&self, request: &RequestHead) -> Option<IpAddr> {
@@ -92,6 +98,15 @@ mod tests {
         let trusted = TrustedProxies::parse(trusted).unwrap();
         let peer = peer.parse().unwrap();
         assert_eq!(trusted.behind(peer, forwarded_for.as_bytes()), client.parse::<IpAddr>().unwrap());
+    }
+
+    #[test]
+    fn a_network_of_all_addresses_is_everybody() {
+        for (text, everybody) in
+            [("", false), ("10.0.0.0/8", false), ("10.0.0.1, 0.0.0.0/0", true), ("::/0", true)]
+        {
+            assert_eq!(TrustedProxies::parse(text).unwrap().are_everybody(), everybody, "{text}");
+        }
     }
 
     #[test]

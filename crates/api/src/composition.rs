@@ -6,6 +6,8 @@ use anyhow::Context as _;
 use portfolio_adapters::blocking::PoolStatus;
 use portfolio_adapters::database_url::DatabaseUrl;
 pub use portfolio_adapters::disk::port_error as disk_error;
+pub use portfolio_adapters::file_system::mode as rights_of;
+pub use portfolio_adapters::media_store::examine_folder;
 use portfolio_adapters::media_store::{LocalMediaStore, S3MediaStore};
 use portfolio_adapters::migrations::MigrateError;
 pub use portfolio_adapters::new_file::NewFile;
@@ -21,6 +23,7 @@ use portfolio_adapters::sqlite::{
 };
 use portfolio_adapters::system::{SystemClock, SystemRandom};
 use portfolio_adapters::thumbnails::PooledThumbnailer;
+use portfolio_domain::finding::Finding;
 use portfolio_domain::local_file::LocalFile;
 use portfolio_domain::ports::{
     AccessControl, Clock, DemoRepository, EmployerRepository, ImageRepository, MediaStore, Probe,
@@ -29,6 +32,9 @@ use portfolio_domain::ports::{
 
 use crate::config::MediaStoreUrl;
 use crate::metrics::Gauges;
+
+/// How many connections to PostgreSQL an instance opens at most, unless it is told otherwise.
+const POSTGRES_POOL: u32 = 8;
 
 /// Every port that a database stands behind.
 #[derive(Clone)]
@@ -58,7 +64,7 @@ impl Storage {
     pub fn open(url: &DatabaseUrl, size: Option<u32>) -> Self {
         match url {
             DatabaseUrl::Postgres(url) => {
-                let database = postgres::open(url.clone(), size.unwrap_or(8));
+                let database = postgres::open(url.clone(), size.unwrap_or(POSTGRES_POOL));
                 Self {
                     employers: Arc::new(PostgresEmployerRepository::new(database.clone())),
                     images: Arc::new(PostgresImageRepository::new(database.clone())),
@@ -120,6 +126,21 @@ pub fn migrate(url: &DatabaseUrl) -> Result<Vec<String>, MigrateError> {
     match url {
         DatabaseUrl::Postgres(url) => postgres::migrate(url),
         DatabaseUrl::Sqlite(path) => sqlite::migrate(path),
+    }
+}
+
+/// Which settings of the database at `url`, that `instances` with up to `size` connections each are to use, break what
+/// the service promises.
+///
+/// # Errors
+///
+/// [`MigrateError`] when it can't be asked.
+pub fn examine(url: &DatabaseUrl, size: Option<u32>, instances: u32) -> Result<Vec<Finding>, MigrateError> {
+    match url {
+        DatabaseUrl::Postgres(url) => {
+            postgres::examine(url, size.unwrap_or(POSTGRES_POOL).saturating_mul(instances))
+        }
+        DatabaseUrl::Sqlite(path) => sqlite::examine(path),
     }
 }
 

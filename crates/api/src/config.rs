@@ -168,6 +168,12 @@ impl ServeConfig {
         })
     }
 
+    /// `PUBLIC_URL`, if it was given.
+    #[must_use]
+    pub fn given_public_url(&self) -> Option<&str> {
+        self.public_url.as_deref()
+    }
+
     /// What every link starts with, when the service listens on `address`.
     ///
     /// # Errors
@@ -185,6 +191,18 @@ impl ServeConfig {
             None => Ok(format!("http://{address}")),
         }
     }
+}
+
+/// The files that hold secrets, each with the variable that names it.
+#[must_use]
+pub fn secret_files() -> Vec<(&'static str, String)> {
+    let names = [
+        "DATABASE_URL_FILE",
+        "AWS_ACCESS_KEY_ID_FILE",
+        "AWS_SECRET_ACCESS_KEY_FILE",
+        "AWS_SESSION_TOKEN_FILE",
+    ];
+    names.into_iter().filter_map(|name| Some((name, variable(name).ok()??))).collect()
 }
 
 impl AddressFlags {

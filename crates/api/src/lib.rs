@@ -15,6 +15,7 @@ pub mod composition;
 pub mod config;
 pub mod connections;
 pub mod cors;
+pub mod doctor;
 pub mod endpoint;
 pub mod error;
 pub mod etag;

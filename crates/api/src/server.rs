@@ -29,7 +29,7 @@ use crate::representation::Representation;
 use crate::service::Service;
 use crate::throttle::Throttle;
 use crate::writes::Writes;
-use crate::{answer, connections, cors, routes, stop};
+use crate::{answer, connections, cors, doctor, routes, stop};
 
 /// Listens at once, applies pending migrations as soon as the database answers, and serves until
 /// SIGTERM or SIGINT.
@@ -79,7 +79,7 @@ pub async fn serve(config: ServeConfig) -> anyhow::Result<()> {
     let origins = config.allowed_origins.clone();
     let open = Arc::new(Connections::default());
     let opened = open.clone();
-    let workers = std::thread::available_parallelism().map_or(2, |cores| cores.get().max(2));
+    let workers = workers();
     let (told, told_twice) = (stop::told(1)?, stop::told(2)?);
     let running = HttpServer::new(move || {
         let shared = !origins.is_empty();
@@ -172,6 +172,7 @@ async fn start(config: &ServeConfig, readiness: &Readiness) -> anyhow::Result<()
     }
     readiness.set_waiting(None);
     tracing::info!("ready");
+    doctor::tell_broken_promises(config.clone());
     std::future::pending().await
 }
 
@@ -198,6 +199,17 @@ fn open_files() -> Option<u64> {
         Ok(()) => limit.maximum,
         Err(_) => limit.current,
     }
+}
+
+fn workers() -> usize {
+    std::thread::available_parallelism().map_or(2, |cores| cores.get().max(2))
+}
+
+/// How many connections are taken at a time, and how many would be if as many files as wanted may be open.
+#[must_use]
+pub fn connections_at_a_time() -> (usize, usize) {
+    let workers = workers();
+    (most_connections(open_files(), workers) * workers, most_connections(None, workers) * workers)
 }
 
 /// How many connections each worker takes at a time. All of them leave files for the rest: out of files,

@@ -23,6 +23,12 @@ fn drain_time(keep_alive: Duration) -> Duration {
     keep_alive.clamp(SHORTEST, LONGEST)
 }
 
+/// Whether a connection that is idle for `keep_alive` is waited for, so that no request on it is lost.
+#[must_use]
+pub fn waits_for_idle(keep_alive: Duration) -> bool {
+    keep_alive <= LONGEST
+}
+
 /// How many seconds requests have when the clients were waited for: in all, it is 30 from the signal on.
 #[must_use]
 pub fn time_after_drain(keep_alive: Duration) -> u64 {

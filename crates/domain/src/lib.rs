@@ -11,6 +11,7 @@ pub mod employer;
 pub mod employer_list;
 pub mod employer_patch;
 pub mod field_error;
+pub mod finding;
 pub mod image;
 pub mod image_library;
 pub mod list;

@@ -9,9 +9,11 @@
 
 use std::ops::Range;
 
+mod examination;
 mod local;
 mod s3;
 
+pub use examination::examine_folder;
 pub use local::LocalMediaStore;
 pub use s3::{InvalidLocation, OpenError, S3Location, S3MediaStore, S3Settings};
 

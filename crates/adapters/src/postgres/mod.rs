@@ -3,6 +3,7 @@
 mod access_control;
 mod demo_repository;
 mod employer_repository;
+mod examination;
 mod image_repository;
 mod list;
 mod patch_statement;
@@ -14,6 +15,7 @@ mod token_repository;
 pub use access_control::PostgresAccessControl;
 pub use demo_repository::PostgresDemoRepository;
 pub use employer_repository::PostgresEmployerRepository;
+pub use examination::examine;
 pub use image_repository::PostgresImageRepository;
 pub use staff_repository::PostgresStaffRepository;
 pub use token_repository::PostgresTokenRepository;

@@ -6,6 +6,7 @@
 mod access_control;
 mod demo_repository;
 mod employer_repository;
+mod examination;
 mod image_repository;
 mod list;
 mod schema;
@@ -17,6 +18,7 @@ mod token_repository;
 pub use access_control::SqliteAccessControl;
 pub use demo_repository::SqliteDemoRepository;
 pub use employer_repository::SqliteEmployerRepository;
+pub use examination::examine;
 pub use image_repository::SqliteImageRepository;
 pub use snapshot::{Snapshot, SnapshotError};
 pub use staff_repository::SqliteStaffRepository;

@@ -133,10 +133,7 @@ impl PooledThumbnailer {
 }
 
 /// What `job` makes of a file. A decoder that panics does so because of what it was given.
-fn on_file<T>(
-    file: &LocalFile,
-    job: impl FnOnce(&Path) -> Result<T, RenderError>,
-) -> Result<T, RenderError> {
+fn on_file<T>(file: &LocalFile, job: impl FnOnce(&Path) -> Result<T, RenderError>) -> Result<T, RenderError> {
     catch_unwind(AssertUnwindSafe(|| job(file.path()))).unwrap_or_else(|_| {
         tracing::warn!(file = %file.path().display(), "a decoder panicked");
         Err(RenderError::NotAnImage)

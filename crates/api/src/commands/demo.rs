@@ -9,7 +9,8 @@ use clap::Args;
 use portfolio_domain::staff::StaffName;
 use portfolio_domain::use_cases::{IssueToken, PlantDemo, PlantError};
 
-use super::{blocking, say, storage};
+use super::{blocking, operator, say, storage};
+use crate::audit::Change;
 use crate::composition;
 use crate::config::{AddressFlags, MediaFlags};
 
@@ -42,7 +43,13 @@ pub async fn run(flags: &Flags) -> anyhow::Result<ExitCode> {
     let user = StaffName::parse("demo")?;
     let (demo, files) = example::of(user.clone(), composition::clock().now())?;
     let plant = PlantDemo::new(storage.demo, composition::open_media_store(&media_store)?);
-    plant.execute(&demo, files).await.map_err(|error| match error {
+    let audit = |done, resource| Change::by_command("demo", &operator::<()>(), done, resource);
+    let planted = plant.execute(&demo, files).await;
+    match &planted {
+        Ok(()) => audit("planted", "demo").made(),
+        Err(error) => audit("planted", "demo").failed(error),
+    }
+    planted.map_err(|error| match error {
         PlantError::RealData => anyhow!("{error}; nothing was changed"),
         PlantError::Taken(_) => anyhow!("MEDIA_STORE: {error}; nothing was changed"),
         PlantError::Port(error) => error.into(),
@@ -54,7 +61,9 @@ pub async fn run(flags: &Flags) -> anyhow::Result<ExitCode> {
         );
     }
     let issue = IssueToken::new(storage.tokens, composition::random(), composition::clock());
-    let token = issue.execute(user, "demo".to_owned(), None, None).await?;
+    let audit = audit("issued", "token").of_user(user.clone());
+    let issued = issue.execute(user, "demo".to_owned(), None, None).await;
+    let token = audit.told(issued, |issued| Some(issued.id.0))?;
     say(usage(&url, token.token.expose()))?;
     Ok(ExitCode::SUCCESS)
 }

@@ -2,6 +2,7 @@
 
 pub mod backup;
 pub mod demo;
+pub mod doctor;
 pub mod healthcheck;
 pub mod images;
 pub mod migrate;

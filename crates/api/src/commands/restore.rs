@@ -15,7 +15,8 @@ use tokio::runtime::Handle;
 
 use super::backup::archive::{self, Entry};
 use super::backup::{Flags, embedded};
-use super::say;
+use super::{operator, say};
+use crate::audit::Change;
 use crate::composition::{self, NewFile, Snapshot};
 use crate::config::MediaStoreUrl;
 
@@ -46,7 +47,9 @@ pub async fn run(flags: Flags) -> anyhow::Result<ExitCode> {
             .with_context(|| flags.file.display().to_string());
         restored.map(|files| format!("{}: the database and {files} files are back", flags.file.display()))
     });
-    say(done.await??)?;
+    let done = done.await??;
+    Change::by_command("restore", &operator::<()>(), "restored", "database").made();
+    say(done)?;
     Ok(ExitCode::SUCCESS)
 }
 

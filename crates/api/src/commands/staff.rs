@@ -9,7 +9,8 @@ use portfolio_domain::permission::Permission;
 use portfolio_domain::staff::{NewStaff, StaffChange, StaffMember, StaffName, Standing};
 use serde_json::{Value, json};
 
-use super::{say, storage, table};
+use super::{operator, say, storage, table};
+use crate::audit::Change;
 
 /// The subcommands of `staff`.
 #[derive(Debug, Subcommand)]
@@ -118,13 +119,21 @@ pub async fn run(command: Command) -> anyhow::Result<ExitCode> {
                 grant,
                 withdraw,
             };
-            alter(set.name, change).await?;
+            let members = [
+                ("permissions", !change.grant.is_empty() || !change.withdraw.is_empty()),
+                ("staff", change.staff.is_some()),
+                ("admin", change.admin.is_some()),
+            ];
+            let audit = audit("staff set", "patched", &set.name.name).naming(&named(&members));
+            alter(audit, set.name, change).await?;
         }
         Command::Disable(name) => {
-            alter(name, StaffChange { active: Some(false), ..Default::default() }).await?;
+            let audit = audit("staff disable", "disabled", &name.name);
+            alter(audit, name, StaffChange { active: Some(false), ..Default::default() }).await?;
         }
         Command::Enable(name) => {
-            alter(name, StaffChange { active: Some(true), ..Default::default() }).await?;
+            let audit = audit("staff enable", "enabled", &name.name);
+            alter(audit, name, StaffChange { active: Some(true), ..Default::default() }).await?;
         }
         Command::List { json } => list(json).await?,
     }
@@ -138,14 +147,34 @@ async fn create(add: Add) -> anyhow::Result<()> {
         permissions: add.permission.into_iter().collect(),
     };
     let name = new.name.clone();
-    let member =
-        storage().await?.staff.add(&new).await?.ok_or_else(|| anyhow!("there is a user {name} already"))?;
-    show(&[member])
+    let members = [
+        ("name", true),
+        ("permissions", !new.permissions.is_empty()),
+        ("staff", add.not_staff),
+        ("admin", add.admin),
+    ];
+    let audit = audit("staff add", "created", &name).naming(&named(&members));
+    let added = audit.told(storage().await?.staff.add(&new).await, id)?;
+    show(&[added.ok_or_else(|| anyhow!("there is a user {name} already"))?])
 }
 
-async fn alter(Name { name }: Name, change: StaffChange) -> anyhow::Result<()> {
-    let member = storage().await?.staff.change(&name, &change).await?;
-    show(&[member.ok_or_else(|| anyhow!("there is no user {name}"))?])
+async fn alter(audit: Change, Name { name }: Name, change: StaffChange) -> anyhow::Result<()> {
+    let changed = audit.told(storage().await?.staff.change(&name, &change).await, id)?;
+    show(&[changed.ok_or_else(|| anyhow!("there is no user {name}"))?])
+}
+
+fn audit(command: &'static str, done: &'static str, name: &StaffName) -> Change {
+    Change::by_command(command, &operator::<()>(), done, "user").of_user(name.clone())
+}
+
+/// The members that are named.
+fn named<'a>(members: &[(&'a str, bool)]) -> Vec<&'a str> {
+    members.iter().filter(|(_, named)| *named).map(|(member, _)| *member).collect()
+}
+
+#[expect(clippy::ref_option, reason = "it is what is asked of an outcome")]
+fn id(member: &Option<StaffMember>) -> Option<i64> {
+    member.as_ref().map(|member| member.id.0)
 }
 
 async fn list(as_json: bool) -> anyhow::Result<()> {

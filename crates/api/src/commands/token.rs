@@ -10,8 +10,11 @@ use portfolio_domain::token::{Token, TokenId, TokenRecord};
 use portfolio_domain::use_cases::IssueToken;
 use serde_json::{Value, json};
 
-use super::{say, storage, table};
+use super::{operator, say, storage, table};
+use crate::audit::Change;
 use crate::composition;
+
+const RESOURCE: &str = "token";
 
 /// The subcommands of `token`.
 #[derive(Debug, Subcommand)]
@@ -78,7 +81,9 @@ pub async fn run(command: Command) -> anyhow::Result<ExitCode> {
         Command::List { name, json } => list(name, json).await?,
         Command::Revoke { id } => {
             let now = composition::clock().now();
-            let record = storage().await?.tokens.revoke(TokenId(id), now).await?;
+            let revoked = storage().await?.tokens.revoke(TokenId(id), now).await;
+            let audit = Change::by_command("token revoke", &operator::<()>(), "revoked", RESOURCE).of(id);
+            let record = audit.told(revoked, |record| record.as_ref().map(|record| record.id.0))?;
             show(&[record.ok_or_else(|| anyhow!("there is no key {id}"))?])?;
         }
     }
@@ -89,11 +94,15 @@ async fn give(issue: Issue) -> anyhow::Result<()> {
     let adopted = issue.key_stdin.then(read_key).transpose()?;
     let tokens = storage().await?.tokens;
     let use_case = IssueToken::new(tokens.clone(), composition::random(), composition::clock());
-    let issued = use_case.execute(issue.name, issue.label, issue.expires_in, adopted).await?;
+    let audit = |done| Change::by_command("token issue", &operator::<()>(), done, RESOURCE);
+    let change = audit(if issue.key_stdin { "adopted" } else { "issued" }).of_user(issue.name.clone());
+    let issued = use_case.execute(issue.name, issue.label, issue.expires_in, adopted).await;
+    let issued = change.told(issued, |issued| Some(issued.id.0))?;
     let said = say(issued.token.expose());
     if said.is_err() {
         // Nobody has seen it, and nobody ever will.
-        tokens.revoke(issued.id, composition::clock().now()).await?;
+        let revoked = tokens.revoke(issued.id, composition::clock().now()).await;
+        audit("revoked").of(issued.id.0).told(revoked, |record| record.as_ref().map(|record| record.id.0))?;
     }
     said
 }

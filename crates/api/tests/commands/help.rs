@@ -4,7 +4,7 @@ use rstest::rstest;
 use crate::{PROGRAM, misuse};
 
 #[rstest]
-#[case(&[], &["serve", "migrate", "staff", "token", "demo", "images", "backup", "restore", "openapi", "healthcheck", "DATABASE_URL", "DATABASE_URL_FILE",
+#[case(&[], &["serve", "migrate", "staff", "token", "demo", "images", "backup", "restore", "doctor", "openapi", "healthcheck", "DATABASE_URL", "DATABASE_URL_FILE",
     "sqlite://data/portfolio.db", "RUST_LOG", "LOG_FORMAT"])]
 #[case(&["serve"], &["BIND", "127.0.0.1:8000", "PUBLIC_URL", "DATABASE_POOL_SIZE", "MEDIA_STORE", "KEEP_ALIVE", "CORS_ALLOWED_ORIGINS",
     "METRICS_BIND", "TRUSTED_PROXIES", "AUTH_FAILURES_PER_MINUTE",
@@ -25,6 +25,7 @@ use crate::{PROGRAM, misuse};
 #[case(&["images", "gc"], &["--dry-run", "MEDIA_STORE", "an hour"])]
 #[case(&["backup"], &["<FILE>", "MEDIA_STORE", "while the service serves", "replaces none"])]
 #[case(&["restore"], &["<FILE>", "MEDIA_STORE", "no database yet", "checked before"])]
+#[case(&["doctor"], &["--json", "--instances", "KEEP_ALIVE", "status 0", "status 1", "changes nothing"])]
 #[case(&["openapi"], &["OpenAPI", "PUBLIC_URL"])]
 #[case(&["healthcheck"], &["BIND"])]
 fn help_tells_what_matters(#[case] command: &[&str], #[case] matters: &[&str]) {

@@ -1,11 +1,13 @@
 //! The command line (contract, sections 6 and 7): what it prints, and what it ends with.
 #![expect(clippy::unwrap_used, reason = "a test that can't go on has failed")]
 
+mod audit;
 mod backup;
 mod configuration;
 mod database_url;
 mod demo;
 mod demo_files;
+mod doctor;
 mod healthcheck;
 mod help;
 mod images;
@@ -38,7 +40,8 @@ fn in_bucket(site: &Site, s3: &S3Server, arguments: &[&str]) -> Command {
     command
 }
 
-/// It failed with status 1 and told why in one line, which is answered; it printed nothing.
+/// It failed with status 1 and told why in one line, which is answered; it printed nothing. What it had changed by
+/// then has its audit lines.
 #[track_caller]
 fn complaint(output: &Output) -> String {
     let said = String::from_utf8(output.stderr.clone()).unwrap();
@@ -46,7 +49,7 @@ fn complaint(output: &Output) -> String {
     assert_eq!(output.stdout, b"", "{said}");
     let mut lines = said.lines();
     let line = lines.next_back().unwrap_or_default().to_owned();
-    assert_eq!(lines.next(), None, "more than one line: {said}");
+    assert!(lines.all(|line| line.contains(r#""target":"audit""#)), "more than one line: {said}");
     line.strip_prefix("portfolio: ").unwrap_or_else(|| panic!("{line}")).to_owned()
 }
 

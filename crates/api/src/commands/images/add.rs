@@ -15,6 +15,7 @@ use portfolio_domain::ports::Scratch;
 use portfolio_domain::use_cases::{ImageError, UploadImage};
 use serde_json::{Value, json};
 
+use crate::audit::Change;
 use crate::commands::{complain, operator, progress_bar, say, storage};
 use crate::composition;
 use crate::config::MediaFlags;
@@ -103,7 +104,11 @@ async fn add(
         let file_name = path.file_name().unwrap_or_default().to_string_lossy().into_owned();
         Ok(UploadedFile { file, size: FileSize(size), file_name })
     };
-    match upload.execute(&operator::<CreateImage>(), ImageDraft { file, name: name.map(Ok) }).await {
+    let permitted = operator::<CreateImage>();
+    let named: &[_] = if name.is_some() { &["f", "name"] } else { &["f"] };
+    let change = Change::by_command("images add", &permitted, "uploaded", "image").naming(named);
+    let uploaded = upload.execute(&permitted, ImageDraft { file, name: name.map(Ok) }).await;
+    match change.told(uploaded, |image| Some(image.id.0)) {
         Ok(image) => Ok(Ok(image)),
         Err(ImageError::Port(error)) => Err(error).with_context(|| path.display().to_string()),
         Err(error) => Ok(Err(Refusal::Wrong(error.into()))),
