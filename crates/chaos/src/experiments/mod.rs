@@ -13,11 +13,15 @@ mod locked_table;
 mod lost_updates;
 mod migrations;
 mod random_faults;
+mod rolling_restarts;
+mod slow_clients;
+mod stopped_requests;
 mod synced_writes;
 
+use std::process::Command;
 use std::time::Duration;
 
-use portfolio_testkit::{Cluster, Kind, Site, TestDatabase};
+use portfolio_testkit::{Cluster, Kind, Server, Site, TestDatabase};
 
 use crate::experiment::{Context, Experiment};
 use crate::proxy::Proxy;
@@ -45,7 +49,10 @@ pub(crate) fn all() -> Vec<Experiment> {
         absent_database::E15,
         full_disk::E17,
         descriptors::E18,
+        rolling_restarts::E20,
+        stopped_requests::E21,
         migrations::E22,
+        slow_clients::E25,
     ]
 }
 
@@ -73,4 +80,20 @@ fn proxied(site: &Site, rewrite: &[(&str, &str)]) -> (Proxy, String) {
     let proxy = Proxy::rewriting(host, rewrite);
     let url = format!("{before}{}{after}", proxy.address());
     (proxy, url)
+}
+
+/// Sends the process a signal, such as `-TERM`.
+fn signal(server: &Server, signal: &str) {
+    let status = Command::new("kill").args([signal, &server.pid().to_string()]).status();
+    assert!(status.is_ok_and(|status| status.success()), "kill {signal}");
+}
+
+/// What the process has of memory, and what it had at most, in MiB.
+fn memory(server: &Server) -> [u64; 2] {
+    let status = std::fs::read_to_string(format!("/proc/{}/status", server.pid())).expect("Linux");
+    ["VmRSS:", "VmHWM:"].map(|name| {
+        let line = status.lines().find_map(|line| line.strip_prefix(name)).expect("a process has memory");
+        let kilobytes: u64 = line.trim().trim_end_matches(" kB").parse().expect("a number");
+        kilobytes / 1024
+    })
 }
