@@ -11,7 +11,10 @@ mod killed_service;
 mod killed_uploads;
 mod locked_table;
 mod lost_updates;
+mod migrated_under_load;
 mod migrations;
+mod overload;
+mod panics;
 mod random_faults;
 mod rolling_restarts;
 mod slow_clients;
@@ -47,11 +50,14 @@ pub(crate) fn all() -> Vec<Experiment> {
         broken_network::E12,
         locked_table::E14,
         absent_database::E15,
+        overload::E16,
         full_disk::E17,
         descriptors::E18,
+        panics::E19,
         rolling_restarts::E20,
         stopped_requests::E21,
         migrations::E22,
+        migrated_under_load::E23,
         slow_clients::E25,
     ]
 }
