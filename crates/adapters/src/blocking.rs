@@ -4,15 +4,16 @@
 //! next without sleeping between; a full queue has an async gate in front, where a job waits, costs
 //! nothing, and is turned away after a while. A pooled connection never crosses an await.
 
-use std::sync::Arc;
+use std::pin::pin;
 use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
 use diesel::result::{DatabaseErrorKind, Error as DieselError, QueryResult};
 use portfolio_domain::ports::PortError;
 use r2d2::{ManageConnection, Pool, PooledConnection};
 use tokio::runtime::{Builder, Runtime};
-use tokio::sync::{Semaphore, oneshot};
+use tokio::sync::{OwnedSemaphorePermit, Semaphore, oneshot};
 use tokio::time::timeout;
 
 /// How many jobs may queue beside those that run. With none, a thread would sleep after each until an
@@ -20,6 +21,11 @@ use tokio::time::timeout;
 const QUEUE: usize = 24;
 /// How long a job waits at the gate, and again for a connection.
 const WAIT: Duration = Duration::from_secs(2);
+/// A line at the gate that was not empty for this long is no burst: more comes than the database bears.
+const BURST: Duration = Duration::from_millis(500);
+/// How long the first job of a request then waits at most. The line stays short, those who are let in find time left
+/// for all their jobs, and the others are refused at once: CoDel (RFC 8289), as it is applied to the queues of servers.
+const WAIT_IN_OVERLOAD: Duration = Duration::from_millis(100);
 /// How long a caller waits for an answer in all. The job behind it may go on: one that hangs in a
 /// frozen database keeps its thread and its place, and those behind it are skipped when they are reached.
 const DEADLINE: Duration = Duration::from_millis(2_500);
@@ -49,19 +55,19 @@ pub struct Database<E: Engine> {
     pool: Pool<Manager<E>>,
     threads: Arc<Threads>,
     gate: Arc<Semaphore>,
-    waiting: Arc<AtomicUsize>,
+    line: Arc<Line>,
     generation: Generation,
 }
 
 // Derived, it would ask for `E: Clone`.
 impl<E: Engine> Clone for Database<E> {
     fn clone(&self) -> Self {
-        let Self { pool, threads, gate, waiting, generation, name } = self;
+        let Self { pool, threads, gate, line, generation, name } = self;
         Self {
             pool: pool.clone(),
             threads: threads.clone(),
             gate: gate.clone(),
-            waiting: waiting.clone(),
+            line: line.clone(),
             name,
             generation: generation.clone(),
         }
@@ -85,19 +91,71 @@ pub struct PoolStatus {
     pub waiting: usize,
 }
 
+/// Those that wait at the gate.
+struct Line {
+    waiting: AtomicUsize,
+    /// When it was empty last, in milliseconds since `epoch`.
+    empty: AtomicU64,
+    epoch: Instant,
+}
+
+impl Line {
+    fn new() -> Self {
+        Self { waiting: AtomicUsize::new(0), empty: AtomicU64::new(0), epoch: Instant::now() }
+    }
+
+    fn now(&self) -> u64 {
+        u64::try_from(self.epoch.elapsed().as_millis()).unwrap_or(u64::MAX)
+    }
+
+    /// Whether somebody has waited all the time, for longer than a burst takes. Who asks waits in it.
+    fn is_overload(&self) -> bool {
+        let since = self.now().saturating_sub(self.empty.load(Ordering::Relaxed));
+        u128::from(since) > BURST.as_millis()
+    }
+}
+
 /// One that waits, for as long as it does.
-struct Waits<'a>(&'a AtomicUsize);
+struct Waits<'a>(&'a Line);
 
 impl<'a> Waits<'a> {
-    fn new(waiting: &'a AtomicUsize) -> Self {
-        waiting.fetch_add(1, Ordering::Relaxed);
-        Self(waiting)
+    fn new(line: &'a Line) -> Self {
+        if line.waiting.fetch_add(1, Ordering::Relaxed) == 0 {
+            line.empty.store(line.now(), Ordering::Relaxed);
+        }
+        Self(line)
     }
 }
 
 impl Drop for Waits<'_> {
     fn drop(&mut self) {
-        self.0.fetch_sub(1, Ordering::Relaxed);
+        self.0.waiting.fetch_sub(1, Ordering::Relaxed);
+    }
+}
+
+/// What a job is to its request.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Place {
+    /// Its first one: nothing was done for it yet, and nothing is wasted when it is refused.
+    First,
+    /// A later one, or it has no request.
+    Later,
+}
+
+/// A job that goes with its caller unless it is taken: tokio keeps a job for which it gets no thread, and panics.
+struct Kept<F>(Arc<Mutex<Option<F>>>);
+
+impl<F> Kept<F> {
+    fn take(&self) -> Option<F> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).take()
+    }
+}
+
+impl<F> Drop for Kept<F> {
+    fn drop(&mut self) {
+        if std::thread::panicking() {
+            drop(self.take());
+        }
     }
 }
 
@@ -111,10 +169,14 @@ impl Threads {
         Self(Builder::new_current_thread().max_blocking_threads(number).build().ok())
     }
 
+    /// # Panics
+    ///
+    /// When there is no thread for the job, and the system gives none; then the job is dropped.
     pub(crate) fn run(&self, job: impl FnOnce() + Send + 'static) {
-        if let Some(runtime) = &self.0 {
-            runtime.spawn_blocking(job);
-        }
+        let Some(runtime) = &self.0 else { return };
+        let kept = Kept(Arc::new(Mutex::new(Some(job))));
+        let taken = Kept(kept.0.clone());
+        runtime.spawn_blocking(move || taken.take().map(|job| job()));
     }
 }
 
@@ -207,7 +269,7 @@ impl<E: Engine> Database<E> {
             .build_unchecked(manager);
         let threads = Arc::new(Threads::new(size as usize));
         let gate = Arc::new(Semaphore::new(size as usize + QUEUE));
-        Self { name, pool, threads, gate, waiting: Arc::default(), generation }
+        Self { name, pool, threads, gate, line: Arc::new(Line::new()), generation }
     }
 
     /// How it is at this moment, for whoever watches.
@@ -222,7 +284,7 @@ impl<E: Engine> Database<E> {
             in_use: connections.saturating_sub(idle_connections),
             idle: idle_connections,
             queued: inside.saturating_sub(size as usize),
-            waiting: self.waiting.load(Ordering::Relaxed),
+            waiting: self.line.waiting.load(Ordering::Relaxed),
         }
     }
 
@@ -238,7 +300,21 @@ impl<E: Engine> Database<E> {
         T: Send + 'static,
         F: FnMut(&mut E::Connection) -> QueryResult<T> + Send + 'static,
     {
-        self.run(2, job).await
+        self.run(Place::Later, 2, job).await
+    }
+
+    /// The same for the first job of a request. While more requests come than the database bears, it is
+    /// unavailable after a tenth of a second.
+    ///
+    /// # Errors
+    ///
+    /// As [`read`](Self::read).
+    pub async fn read_first<T, F>(&self, job: F) -> Result<T, PortError>
+    where
+        T: Send + 'static,
+        F: FnMut(&mut E::Connection) -> QueryResult<T> + Send + 'static,
+    {
+        self.run(Place::First, 2, job).await
     }
 
     /// Runs a job that may change something, once.
@@ -253,25 +329,20 @@ impl<E: Engine> Database<E> {
         F: FnOnce(&mut E::Connection) -> QueryResult<T> + Send + 'static,
     {
         let mut job = Some(job);
-        self.run(1, move |connection| match job.take() {
+        self.run(Place::Later, 1, move |connection| match job.take() {
             Some(job) => job(connection),
             None => Err(DieselError::AlreadyInTransaction),
         })
         .await
     }
 
-    async fn run<T, F>(&self, attempts: u32, mut job: F) -> Result<T, PortError>
+    async fn run<T, F>(&self, place: Place, attempts: u32, mut job: F) -> Result<T, PortError>
     where
         T: Send + 'static,
         F: FnMut(&mut E::Connection) -> QueryResult<T> + Send + 'static,
     {
         let answered = async {
-            let waits = Waits::new(&self.waiting);
-            let place = timeout(WAIT, self.gate.clone().acquire_owned())
-                .await
-                .map_err(|_| PortError::Unavailable("every connection is in use".into()))?
-                .map_err(|_| PortError::Internal("the gate is closed".into()))?;
-            drop(waits);
+            let place = self.pass_gate(place).await?;
             let (answer, asked) = oneshot::channel();
             let database = self.clone();
             self.threads.run(move || {
@@ -285,6 +356,21 @@ impl<E: Engine> Database<E> {
         timeout(DEADLINE, answered)
             .await
             .unwrap_or_else(|_| Err(PortError::Unavailable("the database did not answer in time".into())))
+    }
+
+    async fn pass_gate(&self, place: Place) -> Result<OwnedSemaphorePermit, PortError> {
+        let _waits = Waits::new(&self.line);
+        let start = Instant::now();
+        let mut passed = pin!(self.gate.clone().acquire_owned());
+        loop {
+            match timeout(WAIT_IN_OVERLOAD, &mut passed).await {
+                Ok(place) => return place.map_err(|_| PortError::Internal("the gate is closed".into())),
+                Err(_) if start.elapsed() >= WAIT || (place == Place::First && self.line.is_overload()) => {
+                    return Err(PortError::Unavailable("every connection is in use".into()));
+                }
+                Err(_) => {}
+            }
+        }
     }
 
     fn attempt<T>(

@@ -5,9 +5,11 @@
 //! `make chaos` runs it.
 #![expect(clippy::expect_used, reason = "an experiment that can't go on has failed, and says where")]
 
+mod bystanders;
 mod checker;
 mod experiment;
 mod experiments;
+mod front;
 mod proxy;
 mod table;
 mod trace;

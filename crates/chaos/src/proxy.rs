@@ -37,8 +37,11 @@ pub(crate) struct Proxy {
     shared: Arc<Shared>,
 }
 
+/// Where a new connection leads, if anywhere.
+type Upstream = Box<dyn Fn() -> Option<String> + Send + Sync>;
+
 struct Shared {
-    upstream: String,
+    upstream: Upstream,
     fault: Mutex<Fault>,
     /// Told of when `fault` changes.
     changed: Condvar,
@@ -62,6 +65,16 @@ impl Proxy {
     /// The same; each first text that a client sends is turned into the second, which is as long. One that
     /// is cut in two by packets is missed.
     pub(crate) fn rewriting(upstream: &str, rewrite: &[(&str, &str)]) -> Self {
+        let upstream = upstream.to_owned();
+        Self::leading(Box::new(move || Some(upstream.clone())), rewrite)
+    }
+
+    /// A proxy that asks `upstream` where each new connection is to lead; one that leads nowhere is reset.
+    pub(crate) fn choosing(upstream: impl Fn() -> Option<String> + Send + Sync + 'static) -> Self {
+        Self::leading(Box::new(upstream), &[])
+    }
+
+    fn leading(upstream: Upstream, rewrite: &[(&str, &str)]) -> Self {
         let rewrite = rewrite.iter().map(|(from, to)| {
             assert_eq!(from.len(), to.len(), "a message says how long it is");
             (from.as_bytes().to_vec(), to.as_bytes().to_vec())
@@ -70,7 +83,7 @@ impl Proxy {
             TcpListener::bind("127.0.0.1:0").unwrap_or_else(|error| panic!("a free port: {error}"));
         let address = listener.local_addr().unwrap_or_else(|error| panic!("its address: {error}"));
         let shared = Arc::new(Shared {
-            upstream: upstream.to_owned(),
+            upstream,
             fault: Mutex::new(Fault::None),
             changed: Condvar::new(),
             cut_before: Mutex::default(),
@@ -168,7 +181,7 @@ fn connect(client: TcpStream, shared: &Arc<Shared>) {
         let _ = std::io::copy(&mut &client, &mut std::io::sink());
         return;
     }
-    let Ok(server) = TcpStream::connect(&shared.upstream) else { return reset(&client) };
+    let Some(Ok(server)) = (shared.upstream)().map(TcpStream::connect) else { return reset(&client) };
     let _ = (client.set_nodelay(true), server.set_nodelay(true));
     let (client, server) = (Arc::new(client), Arc::new(server));
     {

@@ -41,7 +41,7 @@ impl AccessControl for PostgresAccessControl {
                 .load(connection)?;
             Ok(rows::grant(rows))
         };
-        self.database.read(job).await
+        self.database.read_first(job).await
     }
 
     fn note_use(&self, token: TokenId, now: DateTime<Utc>) {

@@ -59,6 +59,10 @@ const SESSION: &str = "
     JOIN pg_settings USING (name)
     WHERE name <> 'synchronous_commit' OR setting NOT IN ('on', 'remote_apply')";
 
+/// What a prepared statement says for ever once a migration has changed what its columns are, as that of the next
+/// release does to the one that serves (PostgreSQL's plancache.c; diesel keeps statements as long as the connection).
+const STALE_STATEMENT: &str = "cached plan must not change result type";
+
 impl Engine for Postgres {
     type Connection = PgConnection;
 
@@ -79,8 +83,8 @@ impl Engine for Postgres {
             )
             | DieselError::BrokenTransactionManager => true,
             // A server that shuts down says so first and closes then, which shows only at the next call.
-            DieselError::DatabaseError(DatabaseErrorKind::Unknown, _) => {
-                connection.batch_execute("SELECT 1").is_err()
+            DieselError::DatabaseError(DatabaseErrorKind::Unknown, told) => {
+                told.message() == STALE_STATEMENT || connection.batch_execute("SELECT 1").is_err()
             }
             _ => false,
         }
@@ -107,8 +111,9 @@ impl Probe for PostgresDatabase {
 const MIGRATION_LOCK: &str = "SELECT pg_advisory_lock(4223001)";
 
 /// For that lock it waits as long as it takes; for a table that others use, no longer than this: behind a
-/// migration that waits, everybody waits who would only read.
-const MIGRATION_PATIENCE: &str = "SET lock_timeout = '2s'";
+/// migration that waits, everybody waits who would only read, and the release that serves gives up after a second and
+/// a half.
+const MIGRATION_PATIENCE: &str = "SET lock_timeout = '700ms'";
 
 /// Lists the migrations that are pending, in their order. It writes nothing, and needs no right to.
 ///
@@ -134,7 +139,7 @@ pub fn pending_migrations(url: &PostgresUrl) -> Result<Vec<String>, MigrateError
 /// # Errors
 ///
 /// [`MigrateError`]; of the migration that failed, nothing is kept. It is unreachable, too, when somebody's
-/// transaction holds a table for longer than two seconds.
+/// transaction holds a table for longer than that takes.
 pub fn migrate(url: &PostgresUrl) -> Result<Vec<String>, MigrateError> {
     let mut connection = connect_for_migrations(url)?;
     // The lock ends with the connection.

@@ -41,7 +41,7 @@ impl AccessControl for SqliteAccessControl {
                 .load(connection)?;
             Ok(rows::grant(rows))
         };
-        self.database.readers.read(job).await
+        self.database.readers.read_first(job).await
     }
 
     fn note_use(&self, token: TokenId, now: DateTime<Utc>) {

@@ -1,14 +1,13 @@
 //! E11: the database is stopped where it stands, and lets every connection hang.
 
-use std::process::Command;
 use std::time::{Duration, Instant};
 
+use portfolio_testkit::Cluster;
 use portfolio_testkit::history::{History, Sample, stored};
 use portfolio_testkit::load::{Load, Watch};
-use portfolio_testkit::{Cluster, Server};
 
 use super::killed_database::Judged;
-use super::site_on;
+use super::{signal, site_on};
 use crate::experiment::{Context, Experiment, Outcome, World, ms, percentile};
 
 pub(crate) const E11: Experiment = Experiment {
@@ -58,9 +57,4 @@ fn measure(cx: &Context, world: World) -> Outcome {
     outcome.must(healthz <= HEALTHZ, format!("/healthz p99 {}", ms(healthz)));
     outcome.must(lost == 0, format!("{lost} of {} answered changes lost", history.answered()));
     outcome
-}
-
-fn signal(server: &Server, signal: &str) {
-    let status = Command::new("kill").args([signal, &server.pid().to_string()]).status();
-    assert!(status.is_ok_and(|status| status.success()), "kill {signal}");
 }

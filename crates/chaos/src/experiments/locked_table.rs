@@ -1,14 +1,13 @@
 //! E14: somebody locks the table of employers for a minute.
 
-use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
 use diesel::connection::SimpleConnection as _;
 use diesel::{Connection as _, PgConnection};
-use portfolio_testkit::Server;
 
 use super::{LONGEST_ANSWER, RECOVERY, proxied, site};
-use crate::experiment::{Context, Experiment, Outcome, World, ms, percentile, send};
+use crate::bystanders::bystanders;
+use crate::experiment::{Context, Experiment, Outcome, World, ms, percentile};
 use crate::traffic::{Met, Op, Traffic};
 
 pub(crate) const E14: Experiment = Experiment {
@@ -42,13 +41,14 @@ fn measure(cx: &Context, world: World) -> Outcome {
 
     // As busy as it will be, but for the lock.
     let traffic = Traffic::start(|| server.client(), &key, CLIENTS, 4);
-    let quiet = others(&server, &key, cx.size(Duration::from_secs(5), Duration::from_secs(3)));
+    let calm = cx.size(Duration::from_secs(5), Duration::from_secs(3));
+    let (quiet, ()) = bystanders(&server, &key, || std::thread::sleep(calm));
     drop(traffic.end());
 
     let mut holder = PgConnection::establish(site.database_url()).expect("the database");
     holder.batch_execute("BEGIN; LOCK TABLE employers IN ACCESS EXCLUSIVE MODE").expect("the lock");
     let traffic = Traffic::start(|| server.client(), &key, CLIENTS, 4);
-    let locked = others(&server, &key, time);
+    let (locked, ()) = bystanders(&server, &key, || std::thread::sleep(time));
     holder.batch_execute("COMMIT").expect("the lock's end");
     let over = Instant::now();
     std::thread::sleep(2 * RECOVERY);
@@ -81,43 +81,4 @@ fn measure(cx: &Context, world: World) -> Outcome {
         format!("all well {} later", ms(late.unwrap_or_default())),
     );
     outcome
-}
-
-/// How requests fared that the lock is nothing to.
-struct Others {
-    times: Vec<Duration>,
-    failed: usize,
-}
-
-fn others(server: &Server, key: &str, time: Duration) -> Others {
-    let stop = AtomicBool::new(false);
-    std::thread::scope(|scope| {
-        let asking: Vec<_> = ["/healthz", "/readyz", "/api/images"]
-            .into_iter()
-            .map(|path| {
-                let stop = &stop;
-                scope.spawn(move || {
-                    let client = server.client();
-                    let mut others = Others { times: Vec::new(), failed: 0 };
-                    while !stop.load(Ordering::Relaxed) {
-                        let start = Instant::now();
-                        let answer = send(&client, "GET", path, key, None);
-                        others.times.push(start.elapsed());
-                        others.failed += usize::from(!answer.is_ok_and(|answer| answer.status == 200));
-                        std::thread::sleep(Duration::from_millis(5));
-                    }
-                    others
-                })
-            })
-            .collect();
-        std::thread::sleep(time);
-        stop.store(true, Ordering::Relaxed);
-        asking.into_iter().map(|thread| thread.join().expect("a client")).fold(
-            Others { times: Vec::new(), failed: 0 },
-            |mut all, mut one| {
-                all.times.append(&mut one.times);
-                Others { failed: all.failed + one.failed, ..all }
-            },
-        )
-    })
 }

@@ -11,14 +11,21 @@ mod killed_service;
 mod killed_uploads;
 mod locked_table;
 mod lost_updates;
+mod migrated_under_load;
 mod migrations;
+mod overload;
+mod panics;
 mod promoted_standby;
 mod random_faults;
+mod rolling_restarts;
+mod slow_clients;
+mod stopped_requests;
 mod synced_writes;
 
+use std::process::Command;
 use std::time::Duration;
 
-use portfolio_testkit::{Cluster, Kind, Site, TestDatabase};
+use portfolio_testkit::{Cluster, Kind, Server, Site, TestDatabase};
 
 use crate::experiment::{Context, Experiment};
 use crate::proxy::Proxy;
@@ -45,9 +52,15 @@ pub(crate) fn all() -> Vec<Experiment> {
         promoted_standby::E13,
         locked_table::E14,
         absent_database::E15,
+        overload::E16,
         full_disk::E17,
         descriptors::E18,
+        panics::E19,
+        rolling_restarts::E20,
+        stopped_requests::E21,
         migrations::E22,
+        migrated_under_load::E23,
+        slow_clients::E25,
     ]
 }
 
@@ -75,4 +88,20 @@ fn proxied(site: &Site, rewrite: &[(&str, &str)]) -> (Proxy, String) {
     let proxy = Proxy::rewriting(host, rewrite);
     let url = format!("{before}{}{after}", proxy.address());
     (proxy, url)
+}
+
+/// Sends the process a signal, such as `-TERM`.
+fn signal(server: &Server, signal: &str) {
+    let status = Command::new("kill").args([signal, &server.pid().to_string()]).status();
+    assert!(status.is_ok_and(|status| status.success()), "kill {signal}");
+}
+
+/// What the process has of memory, and what it had at most, in MiB.
+fn memory(server: &Server) -> [u64; 2] {
+    let status = std::fs::read_to_string(format!("/proc/{}/status", server.pid())).expect("Linux");
+    ["VmRSS:", "VmHWM:"].map(|name| {
+        let line = status.lines().find_map(|line| line.strip_prefix(name)).expect("a process has memory");
+        let kilobytes: u64 = line.trim().trim_end_matches(" kB").parse().expect("a number");
+        kilobytes / 1024
+    })
 }
