@@ -8,7 +8,7 @@ use portfolio_domain::ports::RenderError;
 
 use super::header::{Bytes, Header, Mode};
 use super::orientation::Orientation;
-use super::picture::{Layout, Picture, Rows, Size};
+use super::picture::{Decoded, Layout, Rows, Size, Sources};
 
 /// Walks through the blocks until the file ends, skipping the data of every frame.
 pub(super) fn header(file: &[u8]) -> Option<Header> {
@@ -87,8 +87,8 @@ fn is_grey_ramp(palette: &[u8]) -> bool {
         .all(|(number, color)| color.iter().all(|value| usize::from(*value) == number))
 }
 
-/// Decodes the first frame of `file`, of which `target` is wanted.
-pub(super) fn decode(file: &[u8], header: &Header, target: Size) -> Result<Picture, RenderError> {
+/// Decodes the first frame of `file`, of which thumbnails of the sizes of `targets` are wanted.
+pub(super) fn decode(file: &[u8], header: &Header, targets: &[Size]) -> Result<Sources, RenderError> {
     let mut options = DecodeOptions::new();
     options.set_color_output(ColorOutput::Indexed);
     options.allow_unknown_blocks(true);
@@ -119,10 +119,10 @@ pub(super) fn decode(file: &[u8], header: &Header, target: Size) -> Result<Pictu
     let rest = colors[usize::from(transparent.unwrap_or(0))];
     let (width, height) = (header.size.0 as usize, header.size.1 as usize);
     let frame_rows = numbers.chunks_exact(frame_width);
-    let mut rows = Rows::new(header.size, layout, target);
+    let mut rows = Rows::new(Decoded::whole(header.size, header.orientation, layout), targets);
     let mut row = rest[..layout.channels()].repeat(width);
     let blank = row.clone();
-    (0..top).for_each(|_| rows.push(&blank));
+    (0..top).try_for_each(|_| rows.push(&blank))?;
     for numbers in frame_rows {
         let place = &mut row[left * layout.channels()..];
         match layout {
@@ -130,9 +130,9 @@ pub(super) fn decode(file: &[u8], header: &Header, target: Size) -> Result<Pictu
             Layout::Rgb => paint::<3>(place, numbers, &colors),
             _ => place[..frame_width].copy_from_slice(numbers),
         }
-        rows.push(&row);
+        rows.push(&row)?;
     }
-    (top + frame_height..height).for_each(|_| rows.push(&blank));
+    (top + frame_height..height).try_for_each(|_| rows.push(&blank))?;
     rows.finish()
 }
 

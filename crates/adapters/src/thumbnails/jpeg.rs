@@ -7,7 +7,7 @@ use portfolio_domain::ports::RenderError;
 
 use super::header::{Bytes, Header, Mode};
 use super::orientation::Orientation;
-use super::picture::{Layout, Picture, Rows, Size};
+use super::picture::{Decoded, Layout, Rows, Size, Sources};
 
 /// More scans than any encoder writes. Each is a walk over the whole image for the decoder, though it may
 /// take but a few bytes of the file.
@@ -126,42 +126,54 @@ impl Frame {
     }
 }
 
-/// Decodes `file`, of which `target` is wanted.
-pub(super) fn decode(file: &[u8], header: &Header, target: Size) -> Result<Picture, RenderError> {
+/// Decodes `file`, of which thumbnails of the sizes of `targets` are wanted.
+pub(super) fn decode(file: &[u8], header: &Header, targets: &[Size]) -> Result<Sources, RenderError> {
     let not_an_image = |_| RenderError::NotAnImage;
     let mut decoder = Decompress::new_mem(file).map_err(not_an_image)?;
     if (decoder.width(), decoder.height()) != (header.size.0 as usize, header.size.1 as usize) {
         return Err(RenderError::NotAnImage);
     }
-    let eighths = scale(header.size, target);
-    decoder.scale(eighths);
+    let unit = scale(header.size, targets);
+    decoder.scale(8 / unit);
     let (space, layout) = match header.mode {
         Mode::Grey => (ColorSpace::JCS_GRAYSCALE, Layout::Grey),
         Mode::Cmyk => (ColorSpace::JCS_CMYK, Layout::Rgb),
         _ => (ColorSpace::JCS_RGB, Layout::Rgb),
     };
     let mut decoder = decoder.to_colorspace(space).map_err(not_an_image)?;
-    let scaled = |pixels: u32| (pixels * u32::from(eighths)).div_ceil(8);
-    let size = (scaled(header.size.0), scaled(header.size.1));
-    let mut rows = Rows::new(size, layout, target);
+    let unit = u32::from(unit);
+    let size = (header.size.0.div_ceil(unit), header.size.1.div_ceil(unit));
+    let covered = |pixels: u32| f64::from(pixels) / f64::from(unit);
+    let decoded = Decoded {
+        image: header.size,
+        size,
+        unit: (unit, unit),
+        extent: (covered(header.size.0), covered(header.size.1)),
+        orientation: header.orientation,
+        layout,
+    };
+    let mut rows = Rows::new(decoded, targets);
     let mut row = vec![0; size.0 as usize * if header.mode == Mode::Cmyk { 4 } else { layout.channels() }];
     for _ in 0..size.1 {
         decoder.read_scanlines_into(&mut row).map_err(not_an_image)?;
         if header.mode == Mode::Cmyk {
             cmyk_to_rgb(&mut row);
         }
-        rows.push(&row[..size.0 as usize * layout.channels()]);
+        rows.push(&row[..size.0 as usize * layout.channels()])?;
     }
     rows.finish()
 }
 
-/// How many eighths of `size` to decode.
-fn scale(size: Size, target: Size) -> u8 {
-    let enough = |eighths: &u8| {
-        let scaled = |pixels: u32| pixels * u32::from(*eighths) / 8 * 2;
-        scaled(size.0) >= target.0 * SCALING_GAP && scaled(size.1) >= target.1 * SCALING_GAP
+/// How many pixels of an image of `size`, along and across, to decode as one.
+fn scale(size: Size, targets: &[Size]) -> u8 {
+    let enough = |unit: &u8| {
+        let scaled = |pixels: u32| pixels / u32::from(*unit) * 2;
+        let enough = |target: &Size| {
+            scaled(size.0) >= target.0 * SCALING_GAP && scaled(size.1) >= target.1 * SCALING_GAP
+        };
+        targets.iter().all(enough)
     };
-    [1, 2, 4].into_iter().find(enough).unwrap_or(8)
+    [8, 4, 2].into_iter().find(enough).unwrap_or(1)
 }
 
 /// Moves the colours of `row` to its front. Who writes CMYK writes it as Adobe does: 255 is no ink.

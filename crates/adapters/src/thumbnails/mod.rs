@@ -153,32 +153,30 @@ fn read(path: &Path) -> Result<Vec<u8>, RenderError> {
 fn render(path: &Path, header: &Header, budget: &Budget) -> Result<Rendering, RenderError> {
     let orientation = header.orientation;
     let seen = orientation.seen(header.size);
-    let [.., largest] = THUMBNAIL_BOXES;
-    let largest = orientation.seen(fit(seen, largest));
+    let targets = THUMBNAIL_BOXES.map(|box_side| orientation.seen(fit(seen, box_side)));
+    let [.., largest] = targets;
 
     let _share = budget.take(memory(header, largest));
     let file = read(path)?;
-    let mut picture = match header.format {
-        ImageFormat::Jpeg => jpeg::decode(&file, header, largest),
-        ImageFormat::Png => png::decode(&file, header, largest),
-        ImageFormat::Gif => gif::decode(&file, header, largest),
-        ImageFormat::WebP => webp::decode(&file, header, largest),
+    let mut sources = match header.format {
+        ImageFormat::Jpeg => jpeg::decode(&file, header, &targets),
+        ImageFormat::Png => png::decode(&file, header, &targets),
+        ImageFormat::Gif => gif::decode(&file, header, &targets),
+        ImageFormat::WebP => webp::decode(&file, header, &targets),
     }?;
     drop(file);
+
+    // All are resized before one is encoded: what they are made of is larger, and goes first.
     let mut resizer = Resizer::new();
-    if !picture.is(largest) {
-        picture = picture.resized(largest, &mut resizer)?;
+    let mut pictures = Vec::with_capacity(targets.len());
+    for target in targets.into_iter().rev() {
+        pictures.push(sources.thumbnail(target, &mut resizer)?);
     }
-    picture = picture.turned(orientation);
+    drop((sources, resizer));
 
     let mut thumbnails = Vec::with_capacity(THUMBNAIL_BOXES.len());
-    // Each is made of the next larger one.
-    for box_side in THUMBNAIL_BOXES.into_iter().rev() {
-        let size = fit(seen, box_side);
-        if !picture.is(size) {
-            picture = picture.resized(size, &mut resizer)?;
-        }
-        let (format, bytes) = encode::encode(&picture)?;
+    for (box_side, picture) in THUMBNAIL_BOXES.into_iter().rev().zip(pictures) {
+        let (format, bytes) = encode::encode(&picture.turned(orientation))?;
         thumbnails.push(RenderedThumbnail { box_side, format, bytes });
     }
     thumbnails.reverse();

@@ -28,7 +28,7 @@ impl Orientation {
         Self::from_number(number.unwrap_or(1))
     }
 
-    fn from_number(number: u32) -> Self {
+    pub(super) fn from_number(number: u32) -> Self {
         let (transposed, mirrored, flipped) = match number {
             2 => (false, true, false),
             3 => (false, true, true),
@@ -45,6 +45,12 @@ impl Orientation {
     /// The size as seen of an image that is stored with `size`, and the other way round.
     pub(super) fn seen(self, (width, height): Size) -> Size {
         if self.transposed { (height, width) } else { (width, height) }
+    }
+
+    /// Whether what is seen from left to right, and from top to bottom, is stored the other way round: told along
+    /// and across the stored image.
+    pub(super) fn runs_backwards(self) -> (bool, bool) {
+        if self.transposed { (self.flipped, self.mirrored) } else { (self.mirrored, self.flipped) }
     }
 
     /// Moves the pixels of an image of `size` to where they are seen.

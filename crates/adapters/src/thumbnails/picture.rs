@@ -1,13 +1,15 @@
-//! Pixels in memory: gathered row by row, made smaller, never larger.
+//! Pixels in memory: gathered row by row, made smaller, never larger. All of it is done as Pillow's
+//! `Image.thumbnail` does it: text and dithered pictures, made as small as an icon, look like another picture when
+//! blocks of other sizes are averaged.
 
-use fast_image_resize::images::Image;
+use fast_image_resize::images::{Image, ImageRef};
 use fast_image_resize::{FilterType, MulDiv, PixelType, ResizeAlg, ResizeOptions, Resizer};
 use portfolio_domain::ports::{PortError, RenderError};
 
 use super::orientation::Orientation;
 
-/// How much larger than wanted an image stays when it is averaged roughly, before it is resized well.
-/// With twice, as Pillow has it, nobody sees that it was.
+/// How much larger than wanted an image stays when blocks of it are averaged, before it is resized well. It is
+/// Pillow's `reducing_gap`.
 const REDUCING_GAP: f64 = 2.0;
 
 /// What a pixel is made of, eight bits each.
@@ -75,8 +77,8 @@ pub(super) fn fit((width, height): Size, side: u16) -> Size {
     }
 }
 
-/// By how much an image of `size` may be averaged, along and across, when `target` is wanted of it.
-pub(super) fn reduction(size: Size, target: Size) -> (u32, u32) {
+/// How many pixels of an image of `size` are averaged, along and across, when `target` is wanted of it.
+pub(super) fn reduction(size: Size, target: Size) -> Size {
     #[expect(
         clippy::cast_possible_truncation,
         clippy::cast_sign_loss,
@@ -90,24 +92,15 @@ pub(super) fn reduction(size: Size, target: Size) -> (u32, u32) {
 /// colour to give.
 pub(super) struct Picture {
     size: Size,
-    /// How much of `size` the image covers: the last pixels of a reduced one may stand for less than others.
+    /// Where in `size` the image begins, and how much it covers: the outer pixels of a reduced one may stand for less
+    /// than others.
+    origin: (f64, f64),
     extent: (f64, f64),
     layout: Layout,
     pixels: Vec<u8>,
 }
 
 impl Picture {
-    /// Takes `pixels` as decoders give them: rows from top to bottom, colours not multiplied by alpha.
-    pub(super) fn new(size: Size, layout: Layout, pixels: Vec<u8>) -> Result<Self, RenderError> {
-        let extent = (size.0.into(), size.1.into());
-        let mut picture = Self { size, extent, layout, pixels };
-        if layout.has_alpha() {
-            let mut image = picture.image()?;
-            MulDiv::new().multiply_alpha_inplace(&mut image).map_err(internal)?;
-        }
-        Ok(picture)
-    }
-
     pub(super) fn size(&self) -> Size {
         self.size
     }
@@ -134,21 +127,21 @@ impl Picture {
     }
 
     /// A copy of `size`, made by the cubic filter that Pillow's thumbnails are made by.
-    pub(super) fn resized(&mut self, size: Size, resizer: &mut Resizer) -> Result<Self, RenderError> {
+    pub(super) fn resized(&self, size: Size, resizer: &mut Resizer) -> Result<Self, RenderError> {
+        let ((width, height), layout) = (self.size, self.layout);
+        let (origin, extent) = ((0.0, 0.0), (size.0.into(), size.1.into()));
+        if self.size == size && self.extent == extent {
+            return Ok(Self { size, origin, extent, layout, pixels: self.pixels.clone() });
+        }
         let options = ResizeOptions::new()
             .resize_alg(ResizeAlg::Convolution(FilterType::CatmullRom))
             // It is multiplied already.
             .use_alpha(false)
-            .crop(0.0, 0.0, self.extent.0, self.extent.1);
-        let layout = self.layout;
+            .crop(self.origin.0, self.origin.1, self.extent.0, self.extent.1);
+        let image = ImageRef::new(width, height, &self.pixels, layout.pixel_type()).map_err(internal)?;
         let mut smaller = Image::new(size.0, size.1, layout.pixel_type());
-        resizer.resize(&self.image()?, &mut smaller, &options).map_err(internal)?;
-        Ok(Self { size, extent: (size.0.into(), size.1.into()), layout, pixels: smaller.into_vec() })
-    }
-
-    /// Whether [`resized`](Self::resized) to `size` would change nothing.
-    pub(super) fn is(&self, size: Size) -> bool {
-        self.size == size && self.extent == (size.0.into(), size.1.into())
+        resizer.resize(&image, &mut smaller, &options).map_err(internal)?;
+        Ok(Self { size, origin, extent, layout, pixels: smaller.into_vec() })
     }
 
     /// The image as it is meant to be seen.
@@ -163,140 +156,297 @@ impl Picture {
         };
         Self { size, extent: (size.0.into(), size.1.into()), pixels, ..self }
     }
+}
 
-    fn image(&mut self) -> Result<Image<'_>, RenderError> {
-        let (width, height) = self.size;
-        Image::from_slice_u8(width, height, &mut self.pixels, self.layout.pixel_type()).map_err(internal)
+/// How a decoder gives an image.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Decoded {
+    /// Of the image itself.
+    pub(super) image: Size,
+    /// Of what is decoded of it.
+    pub(super) size: Size,
+    /// How many pixels of the image each decoded one stands for, along and across.
+    pub(super) unit: Size,
+    /// How much of `size` the image covers.
+    pub(super) extent: (f64, f64),
+    /// How it is turned to be seen: blocks are counted from where that begins.
+    pub(super) orientation: Orientation,
+    pub(super) layout: Layout,
+}
+
+impl Decoded {
+    /// Every pixel of an image of `size`.
+    pub(super) fn whole(size: Size, orientation: Orientation, layout: Layout) -> Self {
+        let extent = (size.0.into(), size.1.into());
+        Self { image: size, size, unit: (1, 1), extent, orientation, layout }
+    }
+
+    /// How many pixels of the image become one of what `target` is made of. Fewer than two that are decoded are not
+    /// averaged: that costs more than it spares.
+    fn factor(&self, target: Size) -> Size {
+        let ((x, y), unit) = (reduction(self.image, target), self.unit);
+        if x < 2 * unit.0 && y < 2 * unit.1 { unit } else { (x.max(unit.0), y.max(unit.1)) }
     }
 }
 
-/// Gathers the rows of an image that may be too large to be held whole: where the image is far larger than
-/// what is wanted of it, blocks of pixels are averaged as they come.
+/// What thumbnails are made of: the image as decoded, and averages of its blocks, for each thumbnail the one that is
+/// right for it.
+pub(super) struct Sources {
+    decoded: Decoded,
+    /// By how many pixels of the image are averaged; from few to many.
+    pictures: Vec<(Size, Picture)>,
+}
+
+impl Sources {
+    /// A thumbnail of the size of `target`, which the image was decoded for. Ask for the largest first: what is too
+    /// large for this target, and so for any smaller one, is dropped.
+    pub(super) fn thumbnail(&mut self, target: Size, resizer: &mut Resizer) -> Result<Picture, RenderError> {
+        let factor = self.decoded.factor(target);
+        let found = self.pictures.iter().position(|(reduced, _)| *reduced == factor);
+        self.pictures.drain(..found.unwrap_or(0));
+        let (_, picture) = self.pictures.first().ok_or_else(|| internal("not decoded for this size"))?;
+        picture.resized(target, resizer)
+    }
+}
+
+/// Gathers the rows of an image that may be too large to be held whole: blocks of pixels are averaged as they come,
+/// and only what a thumbnail is made of is kept.
 pub(super) struct Rows {
-    size: Size,
-    factor: (usize, usize),
-    layout: Layout,
-    /// Of the band of rows that is being averaged, one number a channel of a pixel of the image.
-    sums: Vec<u32>,
-    band_height: u32,
+    decoded: Decoded,
+    /// The image as decoded, where a thumbnail is made of that.
+    kept: Option<Vec<u8>>,
+    blocks: Vec<Blocks>,
     pushed: u32,
-    pixels: Vec<u8>,
+    muldiv: MulDiv,
+    /// A row whose colours are multiplied by alpha.
+    multiplied: Vec<u8>,
 }
 
 impl Rows {
-    /// For an image of `size`, of which `target` is wanted.
-    pub(super) fn new(size: Size, layout: Layout, target: Size) -> Self {
-        let (x, y) = reduction(size, target);
-        let row = size.0 as usize * layout.channels();
-        let reduces = (x, y) != (1, 1);
+    /// For an image of which thumbnails of the sizes of `targets` are wanted.
+    pub(super) fn new(decoded: Decoded, targets: &[Size]) -> Self {
+        let mut factors: Vec<_> = targets.iter().map(|target| decoded.factor(*target)).collect();
+        factors.sort_unstable();
+        factors.dedup();
+        let keeps = factors.contains(&decoded.unit);
+        factors.retain(|factor| *factor != decoded.unit);
         Self {
-            size,
-            factor: (x as usize, y as usize),
-            layout,
-            sums: if reduces { vec![0; row] } else { Vec::new() },
-            band_height: 0,
+            decoded,
+            kept: keeps.then(Vec::new),
+            blocks: factors.into_iter().map(|factor| Blocks::new(&decoded, factor)).collect(),
             pushed: 0,
-            pixels: Vec::with_capacity(
-                size.0.div_ceil(x) as usize * size.1.div_ceil(y) as usize * layout.channels(),
-            ),
+            muldiv: MulDiv::new(),
+            multiplied: Vec::new(),
         }
     }
 
-    /// Whether nothing is averaged, so that who has all the pixels can make the picture of them at once.
-    pub(super) fn keeps_all(&self) -> bool {
-        self.factor == (1, 1)
-    }
-
-    /// Adds the next row, as a decoder gives it; it has as many pixels as the image is wide.
-    pub(super) fn push(&mut self, row: &[u8]) {
+    /// Adds the next row, as a decoder gives it: as many pixels as it decodes, colours not multiplied by alpha.
+    pub(super) fn push(&mut self, row: &[u8]) -> Result<(), RenderError> {
+        let Decoded { size: (width, height), layout, .. } = self.decoded;
+        let row = if layout.has_alpha() {
+            self.multiplied.clear();
+            self.multiplied.extend_from_slice(row);
+            multiply(&self.muldiv, (width, 1), layout, &mut self.multiplied)?;
+            &self.multiplied
+        } else {
+            row
+        };
+        if let Some(kept) = &mut self.kept {
+            if kept.is_empty() {
+                kept.reserve_exact(row.len() * height as usize);
+            }
+            kept.extend_from_slice(row);
+        }
+        self.blocks.iter_mut().for_each(|blocks| blocks.push(row));
         self.pushed += 1;
-        if self.factor == (1, 1) {
-            self.pixels.extend_from_slice(row);
-            return;
-        }
-        match self.layout {
-            Layout::Grey | Layout::Rgb => {
-                for (sum, value) in self.sums.iter_mut().zip(row) {
-                    *sum += u32::from(*value);
-                }
-            }
-            Layout::GreyAlpha => add_multiplied::<2>(&mut self.sums, row),
-            Layout::Rgba => add_multiplied::<4>(&mut self.sums, row),
-        }
-        self.band_height += 1;
-        if self.band_height as usize == self.factor.1 {
-            self.end_band();
-        }
+        Ok(())
     }
 
-    fn end_band(&mut self) {
-        match self.layout {
-            Layout::Grey => self.average::<1>(),
-            Layout::GreyAlpha => self.average::<2>(),
-            Layout::Rgb => self.average::<3>(),
-            Layout::Rgba => self.average::<4>(),
-        }
-        self.sums.fill(0);
-        self.band_height = 0;
-    }
-
-    fn average<const CHANNELS: usize>(&mut self) {
-        let (pixels, _) = self.sums.as_chunks::<CHANNELS>();
-        for block in pixels.chunks(self.factor.0) {
-            let mut sums = [0; CHANNELS];
-            for pixel in block {
-                for (sum, value) in sums.iter_mut().zip(pixel) {
-                    *sum += value;
-                }
-            }
-            #[expect(clippy::cast_possible_truncation, reason = "a block is at most 32 by 8192 pixels")]
-            let count = block.len() as u32 * self.band_height;
-            #[expect(clippy::cast_possible_truncation, reason = "the average of bytes is a byte")]
-            self.pixels.extend(sums.map(|sum| ((sum + count / 2) / count) as u8));
-        }
-    }
-
-    /// The image, once all its rows are there.
+    /// What thumbnails are made of, once all rows are there.
     ///
     /// # Errors
     ///
     /// [`RenderError::NotAnImage`] when rows are missing.
-    pub(super) fn finish(mut self) -> Result<Picture, RenderError> {
-        if self.pushed != self.size.1 {
+    pub(super) fn finish(self) -> Result<Sources, RenderError> {
+        if self.pushed != self.decoded.size.1 {
             return Err(RenderError::NotAnImage);
         }
-        if self.factor == (1, 1) {
-            return Picture::new(self.size, self.layout, self.pixels);
+        let Decoded { image, size, unit, extent, layout, .. } = self.decoded;
+        let kept =
+            self.kept.map(|pixels| (unit, Picture { size, origin: (0.0, 0.0), extent, layout, pixels }));
+        let averaged = self.blocks.into_iter().map(|blocks| (blocks.factor, blocks.finish(image, layout)));
+        let mut pictures: Vec<_> = kept.into_iter().chain(averaged).collect();
+        pictures.sort_unstable_by_key(|(factor, _)| *factor);
+        Ok(Sources { decoded: self.decoded, pictures })
+    }
+
+    /// The same, when the decoder gives all rows at once: they are not copied.
+    pub(super) fn finish_with(mut self, mut pixels: Vec<u8>) -> Result<Sources, RenderError> {
+        let Decoded { size: (width, height), layout, .. } = self.decoded;
+        if layout.has_alpha() {
+            multiply(&self.muldiv, (width, height), layout, &mut pixels)?;
         }
-        if self.band_height > 0 {
+        for row in pixels.chunks_exact(width as usize * layout.channels()) {
+            self.blocks.iter_mut().for_each(|blocks| blocks.push(row));
+            self.pushed += 1;
+        }
+        self.kept = self.kept.map(|_| pixels);
+        self.finish()
+    }
+}
+
+/// Averages blocks of pixels as their rows come. Decoded pixels may stand for several of the image: the edge of a
+/// block then lies within one, which counts for both blocks by how much of it is theirs.
+struct Blocks {
+    /// Of a block, in pixels of the image: of every one, of the first, and of the one that rows are added to.
+    factor: Size,
+    first: Size,
+    wanted: u32,
+    /// How many of the image's rows and columns a decoded pixel stands for, and how many the last ones.
+    unit: Size,
+    last: Size,
+    channels: usize,
+    /// Of the band of rows that is being averaged, a number for each channel of a decoded pixel, and how many of
+    /// the image's rows they are of.
+    sums: Vec<u32>,
+    height: u32,
+    rows_left: u32,
+    pixels: Vec<u8>,
+}
+
+impl Blocks {
+    fn new(decoded: &Decoded, factor: Size) -> Self {
+        let Decoded { image, size, unit, layout, .. } = *decoded;
+        let backwards = decoded.orientation.runs_backwards();
+        // Seen backwards, it is the last one that has what the others left.
+        let first = |image: u32, factor: u32, backwards: bool| match image % factor {
+            1.. if backwards => image % factor,
+            _ => factor,
+        };
+        let first = (first(image.0, factor.0, backwards.0), first(image.1, factor.1, backwards.1));
+        let last = |image: u32, size: u32, unit: u32| image.saturating_sub((size - 1) * unit).clamp(1, unit);
+        let (width, height) = (image.0.div_ceil(factor.0), image.1.div_ceil(factor.1));
+        Self {
+            factor,
+            first,
+            wanted: first.1,
+            unit,
+            last: (last(image.0, size.0, unit.0), last(image.1, size.1, unit.1)),
+            channels: layout.channels(),
+            sums: vec![0; size.0 as usize * layout.channels()],
+            height: 0,
+            rows_left: size.1,
+            pixels: Vec::with_capacity(width as usize * height as usize * layout.channels()),
+        }
+    }
+
+    /// Adds the next row, whose colours are multiplied by alpha.
+    fn push(&mut self, row: &[u8]) {
+        self.rows_left = self.rows_left.saturating_sub(1);
+        let height = if self.rows_left == 0 { self.last.1 } else { self.unit.1 };
+        let within = height.min(self.wanted - self.height);
+        self.add(row, within);
+        if self.height == self.wanted {
+            self.end_band();
+            if height > within {
+                self.add(row, height - within);
+            }
+        }
+        if self.rows_left == 0 && self.height > 0 {
             self.end_band();
         }
-        let ((width, height), (x, y)) = (self.size, reduced_by(self.factor));
-        Ok(Picture {
-            size: (width.div_ceil(x), height.div_ceil(y)),
-            extent: (f64::from(width) / f64::from(x), f64::from(height) / f64::from(y)),
-            layout: self.layout,
-            pixels: self.pixels,
-        })
     }
-}
 
-#[expect(clippy::cast_possible_truncation, reason = "made from u32 in `Rows::new`")]
-fn reduced_by((x, y): (usize, usize)) -> Size {
-    (x as u32, y as u32)
-}
-
-/// Adds `row` to `sums`, each colour multiplied by the alpha that ends its pixel.
-fn add_multiplied<const CHANNELS: usize>(sums: &mut [u32], row: &[u8]) {
-    let (sums, _) = sums.as_chunks_mut::<CHANNELS>();
-    let (row, _) = row.as_chunks::<CHANNELS>();
-    for (sums, pixel) in sums.iter_mut().zip(row) {
-        let alpha = u32::from(pixel[CHANNELS - 1]);
-        for (sum, value) in sums.iter_mut().zip(&pixel[..CHANNELS - 1]) {
-            *sum += (u32::from(*value) * alpha + 127) / 255;
+    /// Adds `row` for so many rows of the image: at most eight.
+    fn add(&mut self, row: &[u8], times: u32) {
+        self.height += times;
+        if times == 1 {
+            for (sum, value) in self.sums.iter_mut().zip(row) {
+                *sum += u32::from(*value);
+            }
+        } else {
+            #[expect(
+                clippy::cast_possible_truncation,
+                reason = "a decoded pixel stands for few of the image"
+            )]
+            let times = times as u16;
+            for (sum, value) in self.sums.iter_mut().zip(row) {
+                *sum += u32::from(u16::from(*value) * times);
+            }
         }
-        sums[CHANNELS - 1] += alpha;
     }
+
+    fn end_band(&mut self) {
+        match self.channels {
+            1 => self.average::<1>(),
+            2 => self.average::<2>(),
+            3 => self.average::<3>(),
+            _ => self.average::<4>(),
+        }
+        self.sums.fill(0);
+        (self.height, self.wanted) = (0, self.factor.1);
+    }
+
+    fn average<const CHANNELS: usize>(&mut self) {
+        let (pixels, _) = self.sums.as_chunks::<CHANNELS>();
+        if self.unit.0 == 1 {
+            let (first, others) = pixels.split_at((self.first.0 as usize).min(pixels.len()));
+            for block in std::iter::once(first).chain(others.chunks(self.factor.0 as usize)) {
+                let mut sums = [0; CHANNELS];
+                for pixel in block {
+                    sums.iter_mut().zip(pixel).for_each(|(sum, value)| *sum += value);
+                }
+                #[expect(clippy::cast_possible_truncation, reason = "at most a side of an image")]
+                self.pixels.extend(averages(sums, block.len() as u32 * self.height));
+            }
+            return;
+        }
+        let Some((last, others)) = pixels.split_last() else { return };
+        let (mut block, mut width, mut wanted) = ([0; CHANNELS], 0, self.first.0);
+        let mut add = |pixel: &[u32; CHANNELS], columns: u32| {
+            let within = columns.min(wanted - width);
+            let add = |block: &mut [u32; CHANNELS], columns: u32| {
+                block.iter_mut().zip(pixel).for_each(|(sum, value)| *sum += value * columns);
+            };
+            add(&mut block, within);
+            width += within;
+            if width == wanted {
+                self.pixels.extend(averages(block, width * self.height));
+                (block, width, wanted) = ([0; CHANNELS], columns - within, self.factor.0);
+                add(&mut block, width);
+            }
+        };
+        others.iter().for_each(|pixel| add(pixel, self.unit.0));
+        add(last, self.last.0);
+        if width > 0 {
+            self.pixels.extend(averages(block, width * self.height));
+        }
+    }
+
+    fn finish(self, image: Size, layout: Layout) -> Picture {
+        let covered = |image: u32, factor: u32| f64::from(image) / f64::from(factor);
+        let left_out = |first: u32, factor: u32| f64::from(factor - first) / f64::from(factor);
+        Picture {
+            size: (image.0.div_ceil(self.factor.0), image.1.div_ceil(self.factor.1)),
+            origin: (left_out(self.first.0, self.factor.0), left_out(self.first.1, self.factor.1)),
+            extent: (covered(image.0, self.factor.0), covered(image.1, self.factor.1)),
+            layout,
+            pixels: self.pixels,
+        }
+    }
+}
+
+/// Of `count` bytes each, rounded. As in Pillow, it is multiplied by what one is of `count`: to divide takes longer.
+fn averages<const CHANNELS: usize>(sums: [u32; CHANNELS], count: u32) -> [u8; CHANNELS] {
+    let part = (1 << 24) / count;
+    #[expect(clippy::cast_possible_truncation, reason = "the average of bytes is a byte")]
+    sums.map(|sum| ((sum + count / 2) * part >> 24) as u8)
+}
+
+/// Multiplies the colours of `pixels` by their alpha.
+fn multiply(muldiv: &MulDiv, size: Size, layout: Layout, pixels: &mut [u8]) -> Result<(), RenderError> {
+    let mut image = Image::from_slice_u8(size.0, size.1, pixels, layout.pixel_type()).map_err(internal)?;
+    muldiv.multiply_alpha_inplace(&mut image).map_err(internal)
 }
 
 pub(super) fn internal(error: impl std::fmt::Display) -> RenderError {
@@ -323,37 +473,55 @@ mod tests {
         assert_eq!(fit(size, side), expected);
     }
 
+    /// What a thumbnail of one pixel is made of.
+    fn source(decoded: Decoded, rows: &[&[u8]]) -> Picture {
+        let mut gathered = Rows::new(decoded, &[(1, 1)]);
+        rows.iter().for_each(|row| gathered.push(row).unwrap());
+        gathered.finish().unwrap().pictures.pop().unwrap().1
+    }
+
+    fn whole(size: Size, layout: Layout) -> Decoded {
+        Decoded::whole(size, Orientation::default(), layout)
+    }
+
     #[test]
     fn rows_of_an_image_that_is_far_too_large_are_averaged_as_they_come() {
-        // 10 by 5 pixels in blocks of 4 by 4; the last ones of a row are two wide, the last row's one high.
-        let mut rows = Rows::new((10, 5), Layout::Grey, (1, 1));
-        assert_eq!(rows.factor, (5, 2));
-        for row in 0..5_u8 {
-            rows.push(&[row * 10; 10]);
-        }
-        let picture = rows.finish().unwrap();
-        assert_eq!((picture.size, picture.extent), ((2, 3), (2.0, 2.5)));
-        assert_eq!(picture.pixels, [5, 5, 25, 25, 40, 40]);
+        // 11 by 5 pixels in blocks of 5 by 2; the last ones of a row are one wide, the last row's one high.
+        let rows = [0, 10, 20, 30, 40].map(|value| [value; 11]);
+        let picture = source(whole((11, 5), Layout::Grey), &rows.each_ref().map(|row| &row[..]));
+        assert_eq!((picture.size, picture.origin, picture.extent), ((3, 3), (0.0, 0.0), (2.2, 2.5)));
+        assert_eq!(picture.pixels, [5, 5, 5, 25, 25, 25, 40, 40, 40]);
+    }
+
+    #[test]
+    fn blocks_are_counted_from_where_the_image_begins_to_those_who_see_it() {
+        let mut decoded = whole((5, 1), Layout::Grey);
+        assert_eq!(source(decoded, &[&[10, 20, 30, 40, 50]]).pixels, [15, 35, 50]);
+        decoded.orientation = Orientation::from_number(2);
+        let mirrored = source(decoded, &[&[10, 20, 30, 40, 50]]);
+        assert_eq!(mirrored.pixels, [10, 25, 45]);
+        assert_eq!((mirrored.origin, mirrored.extent), ((0.5, 0.0), (2.5, 1.0)));
+    }
+
+    #[test]
+    fn a_decoded_pixel_that_two_blocks_share_counts_for_each_by_its_part() {
+        // Each stands for 2 by 2 of the image's pixels, of which 5 by 2 are a block.
+        let decoded = Decoded { image: (10, 2), unit: (2, 2), ..whole((5, 1), Layout::Grey) };
+        assert_eq!(source(decoded, &[&[0, 30, 100, 200, 50]]).pixels, [32, 120]);
     }
 
     #[test]
     fn a_transparent_pixel_gives_no_colour_to_an_average() {
-        let mut rows = Rows::new((4, 4), Layout::GreyAlpha, (2, 2));
-        rows.factor = (2, 2);
-        rows.sums = vec![0; 8];
-        for _ in 0..4 {
-            rows.push(&[200, 255, 0, 0, 200, 255, 0, 0]);
-        }
-        let picture = rows.finish().unwrap();
-        let straight = picture.straight_pixels().unwrap();
+        let row = [200, 255, 0, 0, 200, 255, 0, 0];
+        let straight = source(whole((4, 4), Layout::GreyAlpha), &[&row[..]; 4]).straight_pixels().unwrap();
         assert_eq!(straight[1], 128);
         assert!(straight[0].abs_diff(200) <= 1, "{straight:?}");
     }
 
     #[test]
     fn an_image_that_lacks_rows_is_none() {
-        let mut rows = Rows::new((2, 2), Layout::Grey, (2, 2));
-        rows.push(&[1, 2]);
+        let mut rows = Rows::new(whole((2, 2), Layout::Grey), &[(2, 2)]);
+        rows.push(&[1, 2]).unwrap();
         assert_eq!(rows.finish().map(|_| ()), Err(RenderError::NotAnImage));
     }
 }

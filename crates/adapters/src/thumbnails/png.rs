@@ -2,13 +2,13 @@
 
 use std::io::Cursor;
 
-use png::{ColorType, Decoder, Limits, Transformations};
+use png::{BitDepth, ColorType, Decoder, Limits, Transformations};
 use portfolio_domain::image::ImageFormat;
 use portfolio_domain::ports::RenderError;
 
 use super::header::{Bytes, Header, Mode};
 use super::orientation::Orientation;
-use super::picture::{Layout, Picture, Rows, Size, internal};
+use super::picture::{Decoded, Layout, Rows, Size, Sources, internal};
 
 /// What the decoder may hold beside the pixels.
 const WORKING_MEMORY: usize = 16 * 1024 * 1024;
@@ -70,8 +70,8 @@ fn chunk<'a>(bytes: &mut Bytes<'a>) -> Option<(&'a [u8; 4], &'a [u8])> {
     Some((kind, data))
 }
 
-/// Decodes `file`, of which `target` is wanted.
-pub(super) fn decode(file: &[u8], header: &Header, target: Size) -> Result<Picture, RenderError> {
+/// Decodes `file`, of which thumbnails of the sizes of `targets` are wanted.
+pub(super) fn decode(file: &[u8], header: &Header, targets: &[Size]) -> Result<Sources, RenderError> {
     let mut decoder = Decoder::new_with_limits(Cursor::new(file), Limits { bytes: WORKING_MEMORY });
     // Compressed text and profiles can be bombs, and are of no use here.
     decoder.set_ignore_text_chunk(true);
@@ -88,20 +88,43 @@ pub(super) fn decode(file: &[u8], header: &Header, target: Size) -> Result<Pictu
     if reader.output_line_size(header.size.0) != Some(row_length) {
         return Err(RenderError::NotAnImage);
     }
-    let mut rows = Rows::new(header.size, layout, target);
+    let mut rows = Rows::new(Decoded::whole(header.size, header.orientation, layout), targets);
+    let finds_no_grey = finds_no_grey(reader.info());
     if reader.info().interlaced {
         let mut pixels = vec![0; reader.output_buffer_size().ok_or(RenderError::TooLarge)?];
         reader.next_frame(&mut pixels).map_err(refusal)?;
-        if rows.keeps_all() {
-            return Picture::new(header.size, layout, pixels);
+        if finds_no_grey {
+            make_opaque(&mut pixels);
         }
-        pixels.chunks_exact(row_length).for_each(|row| rows.push(row));
-    } else {
-        while let Some(row) = reader.next_row().map_err(refusal)? {
-            rows.push(row.data());
+        return rows.finish_with(pixels);
+    }
+    let mut opaque = Vec::new();
+    while let Some(row) = reader.next_row().map_err(refusal)? {
+        if finds_no_grey {
+            opaque.clear();
+            opaque.extend_from_slice(row.data());
+            make_opaque(&mut opaque);
+            rows.push(&opaque)?;
+        } else {
+            rows.push(row.data())?;
         }
     }
     rows.finish()
+}
+
+/// Whether the transparent grey is none of the image to Pillow, whose thumbnails ours are like: of two and four bits
+/// it makes the greys eight bits wide, and not the transparent one, so that only black is found.
+fn finds_no_grey(info: &png::Info<'_>) -> bool {
+    info.color_type == ColorType::Grayscale
+        && matches!(info.bit_depth, BitDepth::Two | BitDepth::Four)
+        && info.trns.as_ref().is_some_and(|grey| grey.iter().any(|byte| *byte != 0))
+}
+
+/// Of pixels of grey and alpha.
+fn make_opaque(pixels: &mut [u8]) {
+    for [_, alpha] in pixels.as_chunks_mut().0 {
+        *alpha = u8::MAX;
+    }
 }
 
 fn refusal(error: png::DecodingError) -> RenderError {

@@ -6,7 +6,7 @@ use webpx::{Decoder, DecoderConfig, Limits};
 
 use super::header::{Bytes, Header, Mode};
 use super::orientation::Orientation;
-use super::picture::{Layout, Picture, Rows, Size, reduction};
+use super::picture::{Decoded, Layout, Rows, Size, Sources, reduction};
 
 const ALPHA: u8 = 0x10;
 const ANIMATION: u8 = 0x02;
@@ -79,15 +79,19 @@ fn bitstream(chunk: (&[u8; 4], &[u8])) -> Option<(Size, bool)> {
     }
 }
 
-/// Decodes `file`, or its first frame, of which `target` is wanted.
-pub(super) fn decode(file: &[u8], header: &Header, target: Size) -> Result<Picture, RenderError> {
+/// Decodes `file`, or its first frame, of which thumbnails of the sizes of `targets` are wanted.
+pub(super) fn decode(file: &[u8], header: &Header, targets: &[Size]) -> Result<Sources, RenderError> {
     let layout = if header.transparent { Layout::Rgba } else { Layout::Rgb };
     if is_animated(file) {
         let frame = first_frame(file).ok_or(RenderError::NotAnImage)?;
-        return on_canvas(&frame, header, layout, target);
+        return on_canvas(&frame, header, layout, targets);
     }
-    let (size, pixels) = decode_still(file, header.size, layout, reduction(header.size, target))?;
-    Picture::new(size, layout, pixels)
+    // What no thumbnail needs is not decoded.
+    let image = header.size;
+    let unit = targets.iter().map(|target| reduction(image, *target)).min().unwrap_or((1, 1));
+    let (size, pixels) = decode_still(file, image, layout, unit)?;
+    let decoded = Decoded { image, unit, ..Decoded::whole(size, header.orientation, layout) };
+    Rows::new(decoded, targets).finish_with(pixels)
 }
 
 /// Decodes an image of `size`, made smaller by `factor`.
@@ -156,25 +160,30 @@ fn first_frame(file: &[u8]) -> Option<Frame> {
 }
 
 /// Decodes `frame` and lays it on the canvas, which is transparent, or black where it can't be.
-fn on_canvas(frame: &Frame, header: &Header, layout: Layout, target: Size) -> Result<Picture, RenderError> {
+fn on_canvas(
+    frame: &Frame,
+    header: &Header,
+    layout: Layout,
+    targets: &[Size],
+) -> Result<Sources, RenderError> {
     let (width, height) = header.size;
     let (frame_width, frame_height) = frame.size;
     if frame.left + frame_width > width || frame.top + frame_height > height {
         return Err(RenderError::NotAnImage);
     }
     let (_, pixels) = decode_still(&frame.file, frame.size, layout, (1, 1))?;
-    if frame.size == header.size && reduction(header.size, target) == (1, 1) {
-        return Picture::new(header.size, layout, pixels);
+    let mut rows = Rows::new(Decoded::whole(header.size, header.orientation, layout), targets);
+    if frame.size == header.size {
+        return rows.finish_with(pixels);
     }
-    let mut rows = Rows::new(header.size, layout, target);
     let mut row = vec![0; width as usize * layout.channels()];
     let blank = row.clone();
     let (start, length) = (frame.left as usize * layout.channels(), frame_width as usize * layout.channels());
-    (0..frame.top).for_each(|_| rows.push(&blank));
+    (0..frame.top).try_for_each(|_| rows.push(&blank))?;
     for pixels in pixels.chunks_exact(length) {
         row[start..start + length].copy_from_slice(pixels);
-        rows.push(&row);
+        rows.push(&row)?;
     }
-    (frame.top + frame_height..height).for_each(|_| rows.push(&blank));
+    (frame.top + frame_height..height).try_for_each(|_| rows.push(&blank))?;
     rows.finish()
 }

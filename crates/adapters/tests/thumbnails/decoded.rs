@@ -79,19 +79,20 @@ impl Decoded {
     }
 
     /// How alike two images of one size are to the eye (SSIM of the luma over white, in windows of 7 by 7
-    /// pixels): 1 is the same.
+    /// pixels, or as high as they are): 1 is the same.
     #[expect(clippy::cast_precision_loss, reason = "thumbnails are small")]
     pub(crate) fn likeness(&self, other: &Self) -> f64 {
         const WINDOW: usize = 7;
         assert_eq!((self.width, self.height), (other.width, other.height));
         let (a, b) = (self.luma(), other.luma());
         let (mut sum, mut windows) = (0.0, 0.0);
-        for top in 0..=self.height - WINDOW {
+        let high = WINDOW.min(self.height);
+        for top in 0..=self.height - high {
             for left in 0..=self.width - WINDOW {
-                let places = (0..WINDOW * WINDOW)
+                let places = (0..high * WINDOW)
                     .map(|n| (top + n / WINDOW) * self.width + left + n % WINDOW)
                     .map(|place| (a[place], b[place]));
-                let count = (WINDOW * WINDOW) as f64;
+                let count = (high * WINDOW) as f64;
                 let mean = |f: &dyn Fn((f64, f64)) -> f64| places.clone().map(f).sum::<f64>() / count;
                 let (mean_a, mean_b) = (mean(&|p| p.0), mean(&|p| p.1));
                 let variances = mean(&|p| (p.0 - mean_a).powi(2) + (p.1 - mean_b).powi(2));
