@@ -42,11 +42,14 @@ const QUEUE: usize = 16;
 /// No more threads than that, however many cores there are: uploads are rare, and must leave room for every
 /// other request.
 const MAX_THREADS: usize = 4;
-/// What all threads together may use, in bytes. The largest image that is taken needs 285 MB.
+/// What all threads together may use, in bytes. The image that needs most, 287 MB, is an animated WebP whose frame does
+/// not fill its canvas.
 const MEMORY: u64 = 288 * 1024 * 1024;
 
 /// Renders on threads of its own, so that uploads never starve what waits for a database.
 pub struct PooledThumbnailer {
+    /// Reads headers: one file at once, so that whatever waits for it costs no memory.
+    reader: Threads,
     threads: Threads,
     size: usize,
     places: Arc<Semaphore>,
@@ -65,6 +68,7 @@ impl PooledThumbnailer {
     #[must_use]
     pub fn with_threads(threads: usize) -> Self {
         Self {
+            reader: Threads::new(1),
             threads: Threads::new(threads),
             size: threads,
             places: Arc::new(Semaphore::new(threads + QUEUE)),
@@ -100,54 +104,69 @@ impl Default for PooledThumbnailer {
 #[async_trait]
 impl Thumbnailer for PooledThumbnailer {
     async fn render(&self, original: &LocalFile) -> Result<Rendering, RenderError> {
+        // Before a place is taken: what is no image need not wait for those that are.
+        let header = run(&self.reader, original, |path| Header::read(&read(path)?)).await?;
         let place = self.places.clone().try_acquire_owned().map_err(|_| RenderError::Busy)?;
-        let (answer, asked) = oneshot::channel();
-        let (budget, original) = (self.budget.clone(), original.clone());
-        self.threads.run(move || {
-            let rendered = if answer.is_closed() {
-                Err(RenderError::Busy)
-            } else {
-                render_file(original.path(), &budget)
-            };
-            drop(place);
-            // Nobody may be waiting any more.
-            let _ = answer.send(rendered);
-        });
-        asked.await.map_err(internal)?
+        let budget = self.budget.clone();
+        run(&self.threads, original, move |path| {
+            let _place = place;
+            render(path, &header, &budget)
+        })
+        .await
     }
 }
 
-fn render_file(original: &Path, budget: &Budget) -> Result<Rendering, RenderError> {
-    let file = read(original)?;
-    // A decoder that panics does so because of what it was given.
-    catch_unwind(AssertUnwindSafe(|| render(file, budget))).unwrap_or_else(|_| {
-        tracing::warn!(file = %original.display(), "a decoder panicked");
-        Err(RenderError::NotAnImage)
-    })
+/// Runs `job` on `file` by one of `threads`, unless nobody waits for it any more when its turn comes.
+async fn run<T: Send + 'static>(
+    threads: &Threads,
+    file: &LocalFile,
+    job: impl FnOnce(&Path) -> Result<T, RenderError> + Send + 'static,
+) -> Result<T, RenderError> {
+    let (answer, asked) = oneshot::channel();
+    let file = file.clone();
+    threads.run(move || {
+        if answer.is_closed() {
+            return;
+        }
+        // A decoder that panics does so because of what it was given.
+        let done = catch_unwind(AssertUnwindSafe(|| job(file.path()))).unwrap_or_else(|_| {
+            tracing::warn!(file = %file.path().display(), "a decoder panicked");
+            Err(RenderError::NotAnImage)
+        });
+        // Nobody may be waiting any more.
+        let _ = answer.send(done);
+    });
+    asked.await.map_err(internal)?
 }
 
 fn read(path: &Path) -> Result<Vec<u8>, RenderError> {
     let unavailable = |error| PortError::Unavailable(format!("{}: {error}", path.display()));
     let limit = MAX_FILE_SIZE.0;
-    let mut bytes = Vec::new();
-    File::open(path).and_then(|file| file.take(limit + 1).read_to_end(&mut bytes)).map_err(unavailable)?;
+    let file = File::open(path).map_err(unavailable)?;
+    let length = file.metadata().map_err(unavailable)?.len();
+    if length > limit {
+        return Err(RenderError::TooLarge);
+    }
+    // One byte more, so that the end is seen without growing, which would double it.
+    let mut bytes = Vec::with_capacity(usize::try_from(length).map_err(internal)? + 1);
+    file.take(limit + 1).read_to_end(&mut bytes).map_err(unavailable)?;
     if bytes.len() as u64 > limit { Err(RenderError::TooLarge) } else { Ok(bytes) }
 }
 
-/// Renders `file` on this thread.
-fn render(file: Vec<u8>, budget: &Budget) -> Result<Rendering, RenderError> {
-    let header = Header::read(&file)?;
+/// Renders the file at `path`, of which `header` was read, on this thread. It is read only once there is memory for it.
+fn render(path: &Path, header: &Header, budget: &Budget) -> Result<Rendering, RenderError> {
     let orientation = header.orientation;
     let seen = orientation.seen(header.size);
     let [.., largest] = THUMBNAIL_BOXES;
     let largest = orientation.seen(fit(seen, largest));
 
-    let _share = budget.take(memory(&header, largest, file.len()));
+    let _share = budget.take(memory(header, largest));
+    let file = read(path)?;
     let mut picture = match header.format {
-        ImageFormat::Jpeg => jpeg::decode(&file, &header, largest),
-        ImageFormat::Png => png::decode(&file, &header, largest),
-        ImageFormat::Gif => gif::decode(&file, &header, largest),
-        ImageFormat::WebP => webp::decode(&file, &header, largest),
+        ImageFormat::Jpeg => jpeg::decode(&file, header, largest),
+        ImageFormat::Png => png::decode(&file, header, largest),
+        ImageFormat::Gif => gif::decode(&file, header, largest),
+        ImageFormat::WebP => webp::decode(&file, header, largest),
     }?;
     drop(file);
     let mut resizer = Resizer::new();
@@ -172,8 +191,8 @@ fn render(file: Vec<u8>, budget: &Budget) -> Result<Rendering, RenderError> {
 }
 
 /// What rendering uses at most, in bytes.
-fn memory(header: &Header, target: picture::Size, file: usize) -> u64 {
+fn memory(header: &Header, target: picture::Size) -> u64 {
     let (x, y) = reduction(header.size, target);
     let kept = u64::from(header.size.0.div_ceil(x)) * u64::from(header.size.1.div_ceil(y)) * 4;
-    header.working_memory + kept + file as u64
+    header.working_memory + kept
 }
