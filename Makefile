@@ -1,7 +1,7 @@
 # Each target is one line that calls the real tool.
 TARGET := $(or $(CARGO_TARGET_DIR),target)
 
-.PHONY: help run test chaos python-client schemathesis docs-in-chromium bench bench-thumbnails list-growth fmt lint doc deny container-test
+.PHONY: help run test chaos python-client schemathesis hostile-uploads docs-in-chromium bench bench-thumbnails list-growth fmt lint doc deny container-test
 
 help: ## list the targets
 	@sed -n 's/^\([a-z-]*\):.*## /\1\t/p' Makefile
@@ -26,6 +26,9 @@ bench-thumbnails: ## measure thumbnails on one thread against libvips
 
 schemathesis: ## hold the running service to its OpenAPI document, on both databases
 	@cargo build --locked --bin portfolio && scripts/schemathesis $(TARGET)/debug/portfolio
+
+hostile-uploads: ## upload bombs and the largest legal images, eight at once, and watch answers, memory and files left
+	@cargo build --release --locked --bin portfolio && scripts/hostile-uploads $(TARGET)/release/portfolio
 
 docs-in-chromium: ## try the page at /api/docs in a headless Chromium, and take a screenshot
 	@cargo build --locked --bin portfolio && scripts/docs-in-chromium $(TARGET)/debug/portfolio

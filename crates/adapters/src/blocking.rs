@@ -24,7 +24,7 @@ const WAIT: Duration = Duration::from_secs(2);
 /// A line at the gate that was not empty for this long is no burst: more comes than the database bears.
 const BURST: Duration = Duration::from_millis(500);
 /// How long the first job of a request then waits at most. The line stays short, those who are let in find time left
-/// for all their jobs, and the others are refused at once: CoDel (RFC 8289), as it is applied to the queues of servers.
+/// for all their jobs, and the others are refused at once: `CoDel` (RFC 8289), as it is applied to the queues of servers.
 const WAIT_IN_OVERLOAD: Duration = Duration::from_millis(100);
 /// How long a caller waits for an answer in all. The job behind it may go on: one that hangs in a
 /// frozen database keeps its thread and its place, and those behind it are skipped when they are reached.

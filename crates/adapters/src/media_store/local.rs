@@ -18,7 +18,7 @@ use portfolio_domain::image::FileSize;
 use portfolio_domain::media_path::MediaPath;
 use portfolio_domain::ports::{MediaEntry, MediaFile, MediaSource, MediaStore, PortError, Probe, PutError};
 
-use super::{clamp, is_plain};
+use super::{clamp, is_plain, source_error};
 use crate::disk::port_error;
 use crate::new_file::create_folder;
 
@@ -154,9 +154,9 @@ impl Source {
     fn open(source: MediaSource) -> Result<Self, PortError> {
         match source {
             MediaSource::Bytes(bytes) => Ok(Self::Bytes(bytes)),
-            MediaSource::File(file) => std::fs::File::open(file.path())
-                .map(Self::File)
-                .map_err(|error| PortError::Internal(format!("{}: {error}", file.path().display()))),
+            MediaSource::File(file) => {
+                std::fs::File::open(file.path()).map(Self::File).map_err(|error| source_error(&error))
+            }
         }
     }
 

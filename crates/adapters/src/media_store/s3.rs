@@ -25,7 +25,7 @@ use portfolio_domain::media_path::MediaPath;
 use portfolio_domain::ports::{MediaEntry, MediaFile, MediaSource, MediaStore, PortError, Probe, PutError};
 use secrecy::{ExposeSecret as _, SecretString};
 
-use super::{clamp, is_plain};
+use super::{clamp, is_plain, source_error};
 
 /// How long it takes to reach the store at most.
 const CONNECT: Duration = Duration::from_secs(1);
@@ -192,8 +192,7 @@ impl S3MediaStore {
         let bytes = match source {
             MediaSource::Bytes(bytes) => bytes,
             MediaSource::File(file) => tokio::task::spawn_blocking(move || {
-                std::fs::read(file.path())
-                    .map_err(|error| PortError::Internal(format!("{}: {error}", file.path().display())))
+                std::fs::read(file.path()).map_err(|error| source_error(&error))
             })
             .await
             .map_err(|error| PortError::Internal(error.to_string()))??

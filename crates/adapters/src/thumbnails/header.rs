@@ -57,8 +57,8 @@ pub(super) struct Header {
     pub(super) transparent: bool,
     /// Of an animation; else one.
     pub(super) frames: u32,
-    /// What decoding holds in memory beside the file and the pixels that thumbnails are made of, in bytes;
-    /// at most twice [`MAX_DECODED`].
+    /// What decoding holds in memory beside the pixels that thumbnails are made of, in bytes: the file, and at
+    /// most twice [`MAX_DECODED`].
     pub(super) working_memory: u64,
 }
 
@@ -78,7 +78,7 @@ impl Header {
             [b'R', b'I', b'F', b'F', _, _, _, _, b'W', b'E', b'B', b'P', ..] => webp::header(file),
             _ => None,
         };
-        let header = header.ok_or(RenderError::NotAnImage)?;
+        let mut header = header.ok_or(RenderError::NotAnImage)?;
         let (width, height) = header.size;
         if width == 0 || height == 0 {
             return Err(RenderError::NotAnImage);
@@ -90,6 +90,7 @@ impl Header {
         if header.frames > MAX_FRAMES {
             return Err(RenderError::TooManyFrames);
         }
+        header.working_memory += file.len() as u64;
         Ok(header)
     }
 }

@@ -144,7 +144,7 @@ pub(super) fn decode(file: &[u8], header: &Header, targets: &[Size]) -> Result<S
     let unit = u32::from(unit);
     let size = (header.size.0.div_ceil(unit), header.size.1.div_ceil(unit));
     let covered = |pixels: u32| f64::from(pixels) / f64::from(unit);
-    let decoded = Decoded {
+    let shape = Decoded {
         image: header.size,
         size,
         unit: (unit, unit),
@@ -152,7 +152,7 @@ pub(super) fn decode(file: &[u8], header: &Header, targets: &[Size]) -> Result<S
         orientation: header.orientation,
         layout,
     };
-    let mut rows = Rows::new(decoded, targets);
+    let mut rows = Rows::new(shape, targets);
     let mut row = vec![0; size.0 as usize * if header.mode == Mode::Cmyk { 4 } else { layout.channels() }];
     for _ in 0..size.1 {
         decoder.read_scanlines_into(&mut row).map_err(not_an_image)?;

@@ -41,7 +41,8 @@ const QUEUE: usize = 16;
 /// No more threads than that, however many cores there are: uploads are rare, and must leave room for every
 /// other request.
 const MAX_THREADS: usize = 4;
-/// What all threads together may use, in bytes. The largest image that is taken needs 285 MB.
+/// What all threads together may use, in bytes. The image that needs most, 287 MB, is an animated WebP whose frame does
+/// not fill its canvas.
 const MEMORY: u64 = 288 * 1024 * 1024;
 
 /// Renders on threads of its own, so that uploads never starve what waits for a database.
@@ -188,5 +189,5 @@ fn render(path: &Path, header: &Header, budget: &Budget) -> Result<Rendering, Re
 fn memory(header: &Header, target: picture::Size) -> u64 {
     let (x, y) = reduction(header.size, target);
     let kept = u64::from(header.size.0.div_ceil(x)) * u64::from(header.size.1.div_ceil(y)) * 4;
-    header.working_memory + kept + MAX_FILE_SIZE.0
+    header.working_memory + kept
 }

@@ -416,7 +416,9 @@ impl Blocks {
                 add(&mut block, width);
             }
         };
-        others.iter().for_each(|pixel| add(pixel, self.unit.0));
+        for pixel in others {
+            add(pixel, self.unit.0);
+        }
         add(last, self.last.0);
         if width > 0 {
             self.pixels.extend(averages(block, width * self.height));
@@ -439,8 +441,7 @@ impl Blocks {
 /// Of `count` bytes each, rounded. As in Pillow, it is multiplied by what one is of `count`: to divide takes longer.
 fn averages<const CHANNELS: usize>(sums: [u32; CHANNELS], count: u32) -> [u8; CHANNELS] {
     let part = (1 << 24) / count;
-    #[expect(clippy::cast_possible_truncation, reason = "the average of bytes is a byte")]
-    sums.map(|sum| ((sum + count / 2) * part >> 24) as u8)
+    sums.map(|sum| (((sum + count / 2) * part) >> 24) as u8)
 }
 
 /// Multiplies the colours of `pixels` by their alpha.
@@ -476,7 +477,9 @@ mod tests {
     /// What a thumbnail of one pixel is made of.
     fn source(decoded: Decoded, rows: &[&[u8]]) -> Picture {
         let mut gathered = Rows::new(decoded, &[(1, 1)]);
-        rows.iter().for_each(|row| gathered.push(row).unwrap());
+        for row in rows {
+            gathered.push(row).unwrap();
+        }
         gathered.finish().unwrap().pictures.pop().unwrap().1
     }
 

@@ -6,10 +6,13 @@ use webpx::{Decoder, DecoderConfig, Limits};
 
 use super::header::{Bytes, Header, Mode};
 use super::orientation::Orientation;
-use super::picture::{Decoded, Layout, Rows, Size, Sources, reduction};
+use super::picture::{Decoded, Layout, Rows, Size, Sources, internal, reduction};
 
 const ALPHA: u8 = 0x10;
 const ANIMATION: u8 = 0x02;
+/// How much of a frame that does not fill its canvas is decoded at once, in bytes. For each band, libwebp
+/// decodes what lies above it, too: the largest frames take three.
+const BAND: usize = 64 * 1024 * 1024;
 
 /// Walks through the chunks until the file ends.
 pub(super) fn header(file: &[u8]) -> Option<Header> {
@@ -37,8 +40,14 @@ pub(super) fn header(file: &[u8]) -> Option<Header> {
         orientation: orientation.unwrap_or_default(),
         transparent,
         frames: frames.max(1),
-        // A lossless image is held whole, in four bytes a pixel, while it is decoded.
-        working_memory: pixels * 4,
+        // A lossless image is held whole, in four bytes a pixel, while it is decoded; so is lossless alpha, with a
+        // byte for what becomes of it. Of an animation, a frame is copied.
+        working_memory: pixels * if transparent { 5 } else { 4 }
+            + if is_animated(file) {
+                file.len() as u64 + pixels.saturating_mul(4).min(BAND as u64)
+            } else {
+                0
+            },
     })
 }
 
@@ -83,34 +92,43 @@ fn bitstream(chunk: (&[u8; 4], &[u8])) -> Option<(Size, bool)> {
 pub(super) fn decode(file: &[u8], header: &Header, targets: &[Size]) -> Result<Sources, RenderError> {
     let layout = if header.transparent { Layout::Rgba } else { Layout::Rgb };
     if is_animated(file) {
-        let frame = first_frame(file).ok_or(RenderError::NotAnImage)?;
-        return on_canvas(&frame, header, layout, targets);
+        let frame =
+            first_frame(file).filter(|frame| frame.fits(header.size)).ok_or(RenderError::NotAnImage)?;
+        if frame.size != header.size {
+            return on_canvas(&frame, header, layout, targets);
+        }
+        return whole(&frame.file, header, layout, targets);
     }
+    whole(file, header, layout, targets)
+}
+
+/// Decodes the still image `file`, which fills the whole picture.
+fn whole(file: &[u8], header: &Header, layout: Layout, targets: &[Size]) -> Result<Sources, RenderError> {
     // What no thumbnail needs is not decoded.
     let image = header.size;
     let unit = targets.iter().map(|target| reduction(image, *target)).min().unwrap_or((1, 1));
-    let (size, pixels) = decode_still(file, image, layout, unit)?;
+    let mut config = DecoderConfig::new();
+    if unit != (1, 1) {
+        config = config.scale(image.0.div_ceil(unit.0), image.1.div_ceil(unit.1));
+    }
+    let (size, pixels) = decode_still(file, image, layout, config)?;
     let decoded = Decoded { image, unit, ..Decoded::whole(size, header.orientation, layout) };
     Rows::new(decoded, targets).finish_with(pixels)
 }
 
-/// Decodes an image of `size`, made smaller by `factor`.
+/// Decodes an image of `size`, as much of it and as small as `config` says.
 fn decode_still(
     file: &[u8],
     size: Size,
     layout: Layout,
-    factor: (u32, u32),
+    config: DecoderConfig,
 ) -> Result<(Size, Vec<u8>), RenderError> {
     let decoder = Decoder::new(file).map_err(|_| RenderError::NotAnImage)?;
     if (decoder.info().width, decoder.info().height) != size || decoder.info().has_animation {
         return Err(RenderError::NotAnImage);
     }
     // The limits were held against the header.
-    let mut config = DecoderConfig::new().limits(Limits::none());
-    if factor != (1, 1) {
-        config = config.scale(size.0.div_ceil(factor.0), size.1.div_ceil(factor.1));
-    }
-    let decoder = decoder.config(config);
+    let decoder = decoder.config(config.limits(Limits::none()));
     let result = if layout.has_alpha() { decoder.decode_rgba_raw() } else { decoder.decode_rgb_raw() };
     let (pixels, width, height) = result.map_err(|_| RenderError::NotAnImage)?;
     Ok(((width, height), pixels))
@@ -123,6 +141,13 @@ struct Frame {
     size: Size,
     /// The frame as a file of its own.
     file: Vec<u8>,
+}
+
+impl Frame {
+    /// Whether it lies on a canvas of that size.
+    fn fits(&self, (width, height): Size) -> bool {
+        self.left + self.size.0 <= width && self.top + self.size.1 <= height
+    }
 }
 
 fn is_animated(file: &[u8]) -> bool {
@@ -168,21 +193,21 @@ fn on_canvas(
 ) -> Result<Sources, RenderError> {
     let (width, height) = header.size;
     let (frame_width, frame_height) = frame.size;
-    if frame.left + frame_width > width || frame.top + frame_height > height {
-        return Err(RenderError::NotAnImage);
-    }
-    let (_, pixels) = decode_still(&frame.file, frame.size, layout, (1, 1))?;
     let mut rows = Rows::new(Decoded::whole(header.size, header.orientation, layout), targets);
-    if frame.size == header.size {
-        return rows.finish_with(pixels);
-    }
     let mut row = vec![0; width as usize * layout.channels()];
     let blank = row.clone();
     let (start, length) = (frame.left as usize * layout.channels(), frame_width as usize * layout.channels());
     (0..frame.top).try_for_each(|_| rows.push(&blank))?;
-    for pixels in pixels.chunks_exact(length) {
-        row[start..start + length].copy_from_slice(pixels);
-        rows.push(&row)?;
+    // Even, as what is cropped of a lossy image has to be.
+    let band = u32::try_from(BAND / length).map_err(internal)?.next_multiple_of(2);
+    for top in (0..frame_height).step_by(band as usize) {
+        let height = band.min(frame_height - top);
+        let config = DecoderConfig::new().crop(0, top, frame_width, height);
+        let (_, pixels) = decode_still(&frame.file, frame.size, layout, config)?;
+        for pixels in pixels.chunks_exact(length) {
+            row[start..start + length].copy_from_slice(pixels);
+            rows.push(&row)?;
+        }
     }
     (frame.top + frame_height..height).try_for_each(|_| rows.push(&blank))?;
     rows.finish()

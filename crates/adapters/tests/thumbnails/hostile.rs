@@ -25,7 +25,7 @@ fn crc(start: u32, bytes: &[u8]) -> u32 {
     })
 }
 
-fn png(width: u32, height: u32, depth: u8, color: u8, before: &[u8], data: &[u8]) -> Vec<u8> {
+pub(crate) fn png(width: u32, height: u32, depth: u8, color: u8, before: &[u8], data: &[u8]) -> Vec<u8> {
     let head = [&width.to_be_bytes()[..], &height.to_be_bytes(), &[depth, color, 0, 0, 0]].concat();
     let mut file = b"\x89PNG\r\n\x1a\n".to_vec();
     file.extend(png_chunk(*b"IHDR", &head));

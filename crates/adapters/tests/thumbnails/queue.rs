@@ -7,7 +7,8 @@ use portfolio_adapters::thumbnails::PooledThumbnailer;
 use portfolio_domain::local_file::LocalFile;
 use portfolio_domain::ports::{PortError, RenderError, Thumbnailer};
 
-use crate::folder;
+use crate::hostile::png;
+use crate::{corpus, folder};
 
 #[tokio::test]
 async fn a_full_queue_turns_away_and_takes_again_once_there_is_room() {
@@ -52,7 +53,13 @@ async fn who_goes_away_leaves_the_place_to_others() {
 }
 
 #[tokio::test]
-async fn what_may_not_be_decoded_is_refused_though_the_queue_is_full() {
+async fn a_file_that_is_not_there_is_the_ports_fault() {
+    let rendered = PooledThumbnailer::new().render(&LocalFile::lasting("not/there")).await;
+    assert!(matches!(rendered, Err(RenderError::Port(PortError::Unavailable(_)))), "{rendered:?}");
+}
+
+#[tokio::test]
+async fn what_the_header_condemns_is_refused_at_once_though_the_queue_is_full() {
     let thumbnailer = Arc::new(PooledThumbnailer::with_threads(1));
     let file = LocalFile::lasting(folder("corpus").join("large.jpg"));
     let renders: Vec<_> = (0..40)
@@ -61,18 +68,21 @@ async fn what_may_not_be_decoded_is_refused_though_the_queue_is_full() {
             tokio::spawn(async move { thumbnailer.render(&file).await })
         })
         .collect();
-    let start = Instant::now();
-    while thumbnailer.render(&file).await != Err(RenderError::Busy) {
-        assert!(start.elapsed() < Duration::from_secs(30), "the queue is never full");
+    while thumbnailer.status().waiting < 16 {
+        tokio::task::yield_now().await;
     }
-    let no_image = LocalFile::lasting(concat!(env!("CARGO_MANIFEST_DIR"), "/Cargo.toml"));
-    let no_image = thumbnailer.render(&no_image).await;
-    assert_eq!(no_image, Err(RenderError::NotAnImage));
-    renders.iter().for_each(tokio::task::JoinHandle::abort);
-}
-
-#[tokio::test]
-async fn a_file_that_is_not_there_is_the_ports_fault() {
-    let rendered = PooledThumbnailer::new().render(&LocalFile::lasting("not/there")).await;
-    assert!(matches!(rendered, Err(RenderError::Port(PortError::Unavailable(_)))), "{rendered:?}");
+    let hostile = tempfile::NamedTempFile::new().unwrap();
+    for (bytes, expected) in [
+        (&corpus("large.jpg")[..1000], RenderError::NotAnImage),
+        (b"<script>alert(1)</script>", RenderError::NotAnImage),
+        (&png(60_000, 60_000, 8, 2, b"", b""), RenderError::TooLarge),
+    ] {
+        std::fs::write(&hostile, bytes).unwrap();
+        let refused = thumbnailer.render(&LocalFile::lasting(hostile.path())).await;
+        assert_eq!(refused.map(|_| ()), Err(expected));
+        assert!(thumbnailer.status().waiting > 0, "it waited for those before it");
+    }
+    for render in renders {
+        assert!(matches!(render.await.unwrap(), Ok(_) | Err(RenderError::Busy)));
+    }
 }
