@@ -62,9 +62,7 @@ COPY --from=build /src/target/release/portfolio /usr/local/bin/portfolio
 # Nothing here is secret, and no secret has a default. From / the service's own defaults lead into the volume:
 # data/portfolio.db and data/media. PUBLIC_URL has no default: a wrong one would be in every link.
 WORKDIR /
-# glibc gives buffers of this size and above back to the system when they are freed, however large the last ones were:
-# after a large image the service is as small as before (29 MB instead of 67 to 95, measured).
-ENV BIND=0.0.0.0:8000 MALLOC_MMAP_THRESHOLD_=262144
+ENV BIND=0.0.0.0:8000
 # As a number, so that Kubernetes' runAsNonRoot can tell. Only /data is written to: the root file system may be
 # read-only, and no capability is needed.
 USER 65532:65532
