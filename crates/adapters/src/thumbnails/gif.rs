@@ -46,8 +46,9 @@ pub(super) fn header(file: &[u8]) -> Option<Header> {
                     first_frame = Some(if local.is_empty() { global } else { local });
                 }
             }
-            // Filling between blocks, as Pillow skips it.
-            0 => {}
+            // Filling between blocks, as Pillow skips it. Before the first frame, the decoder takes it for an extension,
+            // and what lies in that frame for another one: they would not speak of the same image.
+            0 if first_frame.is_some() => {}
             _ => return None,
         }
     }
@@ -99,6 +100,11 @@ pub(super) fn decode(file: &[u8], header: &Header, targets: &[Size]) -> Result<S
     let (left, top) = (usize::from(frame.left), usize::from(frame.top));
     let (frame_width, frame_height) = (usize::from(frame.width), usize::from(frame.height));
     let transparent = frame.transparent;
+    let (width, height) = (header.size.0 as usize, header.size.1 as usize);
+    // Nothing is made room for that the header did not tell of.
+    if frame_width == 0 || left + frame_width > width || top + frame_height > height {
+        return Err(RenderError::NotAnImage);
+    }
     let mut numbers = vec![0; frame_width * frame_height];
     decoder.read_into_buffer(&mut numbers).map_err(not_an_image)?;
 
@@ -117,7 +123,6 @@ pub(super) fn decode(file: &[u8], header: &Header, targets: &[Size]) -> Result<S
     };
     // What the first frame leaves of the screen.
     let rest = colors[usize::from(transparent.unwrap_or(0))];
-    let (width, height) = (header.size.0 as usize, header.size.1 as usize);
     let frame_rows = numbers.chunks_exact(frame_width);
     let mut rows = Rows::new(Decoded::whole(header.size, header.orientation, layout), targets);
     let mut row = rest[..layout.channels()].repeat(width);
@@ -139,5 +144,43 @@ pub(super) fn decode(file: &[u8], header: &Header, targets: &[Size]) -> Result<S
 fn paint<const CHANNELS: usize>(place: &mut [u8], numbers: &[u8], colors: &[[u8; 4]; 256]) {
     for (pixel, number) in place.as_chunks_mut::<CHANNELS>().0.iter_mut().zip(numbers) {
         pixel.copy_from_slice(&colors[usize::from(*number)][..CHANNELS]);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use rstest::rstest;
+
+    use super::*;
+
+    /// Of two colours, on a screen of 2x2, its one frame of `size` at `place`.
+    fn file(place: [u8; 2], size: [u8; 2]) -> Vec<u8> {
+        let ([left, top], [width, height]) = (place, size);
+        // Of three bits each, from the lowest up: before every pixel the dictionary is emptied.
+        let codes = [4, 0].repeat(usize::from(width) * usize::from(height));
+        let bits = codes.iter().rev().fold(5_u64, |bits, code| bits << 3 | code);
+        let mut file = b"GIF89a\x02\0\x02\0\x80\0\0\0\0\0\xff\xff\xff".to_vec();
+        file.extend([b',', left, 0, top, 0, width, 0, height, 0, 0, 2, 8]);
+        file.extend(bits.to_le_bytes());
+        file.extend([0, b';']);
+        file
+    }
+
+    #[rstest]
+    #[case([0, 0], [1, 1], true)]
+    #[case([1, 1], [1, 1], true)]
+    #[case([0, 0], [3, 1], false)]
+    #[case([0, 0], [1, 3], false)]
+    #[case([2, 0], [1, 1], false)]
+    #[case([0, 2], [1, 1], false)]
+    #[case([0, 0], [0, 1], false)]
+    fn a_frame_that_the_header_does_not_tell_of_is_refused(
+        #[case] place: [u8; 2],
+        #[case] size: [u8; 2],
+        #[case] taken: bool,
+    ) {
+        let told = header(&file([0, 0], [1, 1])).unwrap();
+        assert_eq!(told.size, (2, 2));
+        assert_eq!(decode(&file(place, size), &told, &[(1, 1)]).is_ok(), taken);
     }
 }

@@ -1,8 +1,11 @@
 //! How a camera was held, as EXIF tells it.
 
-use exif::{In, Reader, Tag};
-
+use super::header::Bytes;
 use super::picture::Size;
+
+const TAG: u16 = 0x0112;
+const SHORT: u16 = 3;
+const LONG: u16 = 4;
 
 /// EXIF's orientation: what has to be done to the stored pixels before they are shown.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -17,15 +20,11 @@ pub(super) struct Orientation {
 
 impl Orientation {
     /// Reads it from `exif`, a TIFF structure. Where it says nothing that makes sense, nothing is to be done.
+    ///
+    /// Only the entries of the first directory are looked at, each once, and no offset but that directory's is
+    /// followed: directories may overlap, and a file of megabytes then has entries by the billion.
     pub(super) fn read(exif: &[u8]) -> Self {
-        let attributes = Reader::new()
-            .continue_on_error(true)
-            .read_raw(exif.to_vec())
-            .or_else(|error| error.distill_partial_result(|_| ()));
-        let number = attributes
-            .ok()
-            .and_then(|attributes| attributes.get_field(Tag::Orientation, In::PRIMARY)?.value.get_uint(0));
-        Self::from_number(number.unwrap_or(1))
+        Self::from_number(number(exif).unwrap_or(1))
     }
 
     pub(super) fn from_number(number: u32) -> Self {
@@ -74,6 +73,34 @@ impl Orientation {
     }
 }
 
+/// What `exif` says of the orientation. Of several entries the last one counts, as to Pillow.
+fn number(exif: &[u8]) -> Option<u32> {
+    let little_endian = match exif {
+        [b'I', b'I', b'*', 0, ..] => true,
+        [b'M', b'M', 0, b'*', ..] => false,
+        _ => return None,
+    };
+    let short = |bytes| if little_endian { u16::from_le_bytes(bytes) } else { u16::from_be_bytes(bytes) };
+    let long = |bytes| if little_endian { u32::from_le_bytes(bytes) } else { u32::from_be_bytes(bytes) };
+    let start = long(Bytes(exif.get(4..)?).array()?);
+    let mut directory = Bytes(exif.get(usize::try_from(start).ok()?..)?);
+    let entries = usize::from(short(directory.array()?));
+    // As many as there are bytes for.
+    let (fields, _) = directory.0.as_chunks::<12>();
+    let of_field = |field: &[u8; 12]| {
+        let [tag @ .., _, _, _, _, _, _, _, _, _, _] = *field;
+        let [_, _, kind0, kind1, count @ .., _, _, _, _] = *field;
+        let [.., v0, v1, v2, v3] = *field;
+        // What does not fit into the entry itself lies elsewhere.
+        match (short(tag), short([kind0, kind1]), long(count)) {
+            (TAG, SHORT, 1 | 2) => Some(short([v0, v1]).into()),
+            (TAG, LONG, 1) => Some(long([v0, v1, v2, v3])),
+            _ => None,
+        }
+    };
+    fields.iter().take(entries).filter_map(of_field).next_back()
+}
+
 #[cfg(test)]
 mod tests {
     use rstest::rstest;
@@ -103,7 +130,30 @@ mod tests {
     #[case(b"II*\0\x08\0\0\0\x01\0\x12\x01\x03\0\x01\0\0\0\x06\0\0\0\0\0\0\0", 6)]
     #[case(b"MM\0*\0\0\0\x08\0\x01\x01\x12\0\x03\0\0\0\x01\0\x08\0\0\0\0\0\0", 8)]
     #[case(b"II*\0\x08\0\0\0\xff\xff\x12\x01\x03\0\x01\0\0\0\x06\0\0\0", 6)]
+    // A number of four bytes; two of two bytes each.
+    #[case(b"MM\0*\0\0\0\x08\0\x01\x01\x12\0\x04\0\0\0\x01\0\0\0\x03\0\0\0\0", 3)]
+    #[case(b"II*\0\x08\0\0\0\x01\0\x12\x01\x03\0\x02\0\0\0\x05\0\x01\0", 5)]
+    // The last one, behind another tag and what makes no sense.
+    #[case(
+        b"II*\0\x08\0\0\0\x04\0\
+          \x12\x01\x03\0\x01\0\0\0\x02\0\0\0\
+          \x0f\x01\x03\0\x01\0\0\0\x07\0\0\0\
+          \x12\x01\x03\0\x01\0\0\0\x06\0\0\0\
+          \x12\x01\x02\0\xff\xff\xff\xff\x03\0\0\0",
+        6
+    )]
+    // More entries than are said to be there.
+    #[case(b"II*\0\x08\0\0\0\0\0\x12\x01\x03\0\x01\0\0\0\x06\0\0\0", 1)]
+    // Elsewhere: text, many numbers, none; an entry that is cut short.
+    #[case(b"II*\0\x08\0\0\0\x01\0\x12\x01\x02\0\x01\0\0\0\x06\0\0\0", 1)]
+    #[case(b"II*\0\x08\0\0\0\x01\0\x12\x01\x03\0\x03\0\0\0\x06\0\0\0", 1)]
+    #[case(b"II*\0\x08\0\0\0\x01\0\x12\x01\x03\0\0\0\0\0\x06\0\0\0", 1)]
+    #[case(b"II*\0\x08\0\0\0\x01\0\x12\x01\x03\0\x01\0\0\0\x06\0\0", 1)]
+    #[case(b"II*\0\x08\0\0\0\x01", 1)]
+    #[case(b"II*\0\x08\0\0", 1)]
     #[case(b"II*\0\xff\xff\xff\xff", 1)]
+    #[case(b"MM\0*\xff\xff\xff\xff\0\x01", 1)]
+    #[case(b"MM*\0\0\0\0\x08\0\x01\x01\x12\0\x03\0\0\0\x01\0\x08\0\0", 1)]
     #[case(b"", 1)]
     fn it_is_read_as_far_as_it_makes_sense(#[case] exif: &[u8], #[case] number: u32) {
         assert_eq!(Orientation::read(exif), Orientation::from_number(number));

@@ -271,3 +271,65 @@ async fn an_image_is_told_by_its_content_and_may_be_followed_by_anything() {
         assert_eq!(render(&image).await.unwrap().format.extension(), kind);
     }
 }
+
+/// A directory of so many pointers to others, of which each begins in an entry of the one before, and all have as many
+/// entries as a number of two bytes can tell.
+fn overlapping_directories(pointers: u16) -> Vec<u8> {
+    const ENTRIES: u32 = u16::MAX as u32;
+    let entry = |tag: u16, kind: u16, value: u32| {
+        [&tag.to_le_bytes()[..], &kind.to_le_bytes(), &1_u32.to_le_bytes(), &value.to_le_bytes()].concat()
+    };
+    let mut exif = b"II*\0\x08\0\0\0".to_vec();
+    exif.extend((pointers + 1).to_le_bytes());
+    let entries = 10 + 12 * (u32::from(pointers) + 1);
+    for number in 0..u32::from(pointers) {
+        exif.extend(entry(0x8769, 4, entries + 12 * number + 10));
+    }
+    exif.extend(entry(0x0112, 3, 6));
+    exif.extend(entry(9000, 1, 0xffff_0000).repeat((u32::from(pointers) + ENTRIES + 1) as usize));
+    exif
+}
+
+/// The most memory that this process ever had, in bytes, as Linux tells it; elsewhere nothing is told.
+fn peak() -> u64 {
+    let status = std::fs::read_to_string("/proc/self/status").unwrap_or_default();
+    let told = status.lines().find_map(|line| line.strip_prefix("VmHWM:")?.trim().strip_suffix(" kB"));
+    told.map_or(0, |told| told.parse::<u64>().unwrap() * 1024)
+}
+
+#[tokio::test]
+async fn directories_of_exif_that_overlap_are_not_walked() {
+    let exif = overlapping_directories(1000);
+    let start = Instant::now();
+    let rendered = render(&png(10, 20, 8, 0, &png_chunk(*b"eXIf", &exif), &zeros(11 * 20))).await.unwrap();
+    // It is turned nevertheless.
+    assert_eq!((rendered.width, rendered.height), (20, 10));
+    // All tests of this process together have a fraction of that.
+    assert!(peak() < 1_000_000_000, "{} bytes", peak());
+    assert!(start.elapsed() < SOON);
+}
+
+/// A GIF of one pixel that has a zero before its first frame. To a decoder that takes the zero for an extension,
+/// the first frame is one of `side` pixels a side, which lies in the data of what others take for the first.
+fn two_faced_gif(side: u16) -> Vec<u8> {
+    let [low, high] = side.to_le_bytes();
+    let mut hidden = vec![0; 33];
+    hidden.extend([0, b',', 0, 0, 0, 0, low, high, low, high, 0, 2, 2, 0x44, 1, 0, b';']);
+    let mut file = b"GIF89a\x01\0\x01\0\x80\0\0\0\0\0\xff\xff\xff".to_vec();
+    file.extend(b"\0,\0\0\0\0\x01\0\x01\0\0\x02");
+    file.push(u8::try_from(hidden.len()).unwrap());
+    file.extend(hidden);
+    file.extend([0, b';']);
+    file
+}
+
+#[tokio::test]
+async fn a_gif_whose_first_frame_is_another_to_its_decoder_is_refused() {
+    for side in [1, 2, u16::MAX] {
+        refused(&two_faced_gif(side), RenderError::NotAnImage, &format!("{side}x{side}")).await;
+    }
+    // Behind the first frame it is filling.
+    let mut filled = corpus("P.gif");
+    filled.insert(filled.len() - 1, 0);
+    assert_eq!(render(&filled).await, render(&corpus("P.gif")).await);
+}
