@@ -1,12 +1,19 @@
 //! A budget of memory, shared by the threads that decode.
 
-use std::sync::{Condvar, Mutex, PoisonError};
+use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
 
-/// So many bytes may be in use at once.
+/// So many bytes may be in use at once. Who comes first is served first, however much it wants.
 pub(super) struct Budget {
     total: u64,
-    left: Mutex<u64>,
-    returned: Condvar,
+    state: Mutex<State>,
+    changed: Condvar,
+}
+
+struct State {
+    left: u64,
+    /// How many have come, and how many of them have their share.
+    arrived: u64,
+    served: u64,
 }
 
 /// A part of the budget, given back when dropped.
@@ -17,24 +24,36 @@ pub(super) struct Share<'a> {
 
 impl Budget {
     pub(super) fn new(total: u64) -> Self {
-        Self { total, left: Mutex::new(total), returned: Condvar::new() }
+        let state = State { left: total, arrived: 0, served: 0 };
+        Self { total, state: Mutex::new(state), changed: Condvar::new() }
     }
 
-    /// Waits until `bytes` are left, and takes them. Who wants more than there is gets all of it.
+    /// Waits until all who came before have their share and `bytes` are left, and takes them. Who wants more than
+    /// there is gets all of it.
     pub(super) fn take(&self, bytes: u64) -> Share<'_> {
         let bytes = bytes.min(self.total);
-        let left = self.left.lock().unwrap_or_else(PoisonError::into_inner);
-        let mut left =
-            self.returned.wait_while(left, |left| *left < bytes).unwrap_or_else(PoisonError::into_inner);
-        *left -= bytes;
+        let mut state = self.state();
+        let place = state.arrived;
+        state.arrived += 1;
+        let mut state = self
+            .changed
+            .wait_while(state, |state| state.served < place || state.left < bytes)
+            .unwrap_or_else(PoisonError::into_inner);
+        state.left -= bytes;
+        state.served += 1;
+        self.changed.notify_all();
         Share { budget: self, bytes }
+    }
+
+    fn state(&self) -> MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
 impl Drop for Share<'_> {
     fn drop(&mut self) {
-        *self.budget.left.lock().unwrap_or_else(PoisonError::into_inner) += self.bytes;
-        self.budget.returned.notify_all();
+        self.budget.state().left += self.bytes;
+        self.budget.changed.notify_all();
     }
 }
 
@@ -64,7 +83,7 @@ mod tests {
             }
         });
         assert!(most.load(Ordering::SeqCst) <= 10);
-        assert_eq!(*budget.left.lock().unwrap(), 10);
+        assert_eq!(budget.state().left, 10);
     }
 
     #[test]
@@ -77,5 +96,27 @@ mod tests {
         });
         assert!(panicked.join().is_err());
         drop(budget.take(10));
+    }
+
+    #[test]
+    fn who_wants_much_is_not_passed_by_who_wants_little() {
+        let budget = Budget::new(10);
+        let order = Mutex::new(Vec::new());
+        thread::scope(|scope| {
+            let held = budget.take(6);
+            for (place, bytes) in [10, 1, 10, 4].into_iter().enumerate() {
+                let (budget, order) = (&budget, &order);
+                scope.spawn(move || {
+                    let _share = budget.take(bytes);
+                    order.lock().unwrap().push(place);
+                });
+                while budget.state().arrived < place as u64 + 2 {
+                    thread::yield_now();
+                }
+            }
+            drop(held);
+        });
+        // Each wants what the one before has, so that no two hold theirs at once.
+        assert_eq!(order.into_inner().unwrap(), [0, 1, 2, 3]);
     }
 }

@@ -41,9 +41,9 @@ const QUEUE: usize = 16;
 /// No more threads than that, however many cores there are: uploads are rare, and must leave room for every
 /// other request.
 const MAX_THREADS: usize = 4;
-/// What all threads together may use, in bytes. The image that needs most, 287 MB, is an animated WebP whose frame does
-/// not fill its canvas.
-const MEMORY: u64 = 288 * 1024 * 1024;
+/// What all threads together may use, in bytes: enough for the image that needs most, 312 MB, a progressive JPEG in
+/// CMYK.
+const MEMORY: u64 = 300 * 1024 * 1024;
 
 /// Renders on threads of its own, so that uploads never starve what waits for a database.
 pub struct PooledThumbnailer {
@@ -190,4 +190,62 @@ fn memory(header: &Header, target: picture::Size) -> u64 {
     let (x, y) = reduction(header.size, target);
     let kept = u64::from(header.size.0.div_ceil(x)) * u64::from(header.size.1.div_ceil(y)) * 4;
     header.working_memory + kept
+}
+
+#[cfg(test)]
+mod tests {
+    use portfolio_domain::image::{MAX_DECODED, MAX_SIDE};
+
+    use super::*;
+
+    /// What must be there of files of `size` that need the most memory, each of its kind.
+    fn files((width, height): picture::Size) -> [Vec<u8>; 5] {
+        let jpeg = |components: u8| {
+            let sides = [height.to_be_bytes(), width.to_be_bytes()];
+            let mut file = vec![0xff, 0xd8, 0xff, 0xc2, 0, 8 + 3 * components, 8];
+            file.extend(sides.iter().flat_map(|side| &side[2..]));
+            file.push(components);
+            file.extend([1, 0x11, 0].repeat(components.into()));
+            file.extend([0xff, 0xda, 0, 3, components, 0xff, 0xd9]);
+            file
+        };
+        let mut png = b"\x89PNG\r\n\x1a\n\0\0\0\x0dIHDR".to_vec();
+        png.extend([width.to_be_bytes(), height.to_be_bytes()].concat());
+        png.extend(b"\x08\x03\0\0\x01\0\0\0\0\0\0\0\0tRNS\0\0\0\0\0\0\0\0IDAT\0\0\0\0\0\0\0\0IEND\0\0\0\0");
+        let mut gif = b"GIF89a\0\0\0\0\0\0\0,\0\0\0\0".to_vec();
+        gif.extend([width.to_le_bytes(), height.to_le_bytes()].iter().flat_map(|side| &side[..2]));
+        gif.extend(b"\0\x02\0;");
+        let mut webp = b"RIFF\x16\0\0\0WEBPVP8X\x0a\0\0\0\x12\0\0\0".to_vec();
+        webp.extend(
+            [(width - 1).to_le_bytes(), (height - 1).to_le_bytes()].iter().flat_map(|side| &side[..3]),
+        );
+        [jpeg(3), jpeg(4), png, gif, webp]
+    }
+
+    #[test]
+    fn whatever_may_be_decoded_fits_into_the_memory_there_is() {
+        // Below these sides, less is averaged.
+        let [.., largest] = THUMBNAIL_BOXES.map(u32::from);
+        let steps = [1, 2, 3].map(|factor| 2 * factor * largest - 1);
+        let mut taken = [0; 5];
+        for width in 1..=MAX_SIDE {
+            let limits = [1, 3, 4].map(|bytes| u32::try_from(MAX_DECODED).unwrap() / bytes / width);
+            for height in [[width; 3], steps, limits].concat() {
+                let size = (width, height.min(MAX_SIDE));
+                for (file, taken) in files(size).iter().zip(&mut taken) {
+                    let header = match Header::read(file) {
+                        Ok(header) => header,
+                        Err(RenderError::TooLarge) => continue,
+                        Err(error) => panic!("{size:?}: {error}"),
+                    };
+                    // An animated WebP has its frame copied.
+                    let files = if header.format == ImageFormat::WebP { 2 } else { 1 };
+                    let target = fit(size, THUMBNAIL_BOXES[3]);
+                    let needed = memory(&header, target) + files * MAX_FILE_SIZE.0;
+                    *taken = needed.max(*taken);
+                }
+            }
+        }
+        assert!(taken.iter().all(|needed| (1..=MEMORY).contains(needed)), "{taken:?}");
+    }
 }
