@@ -51,7 +51,7 @@ pub async fn read(request: &HttpRequest, payload: Payload) -> Result<ImageDraft,
 async fn read_parts(mut form: Multipart) -> Result<ImageDraft, ApiError> {
     let mut file = Err(FieldError::NoFile);
     let mut name = None;
-    let mut rest = 0;
+    let (mut sent, mut rest) = (0, 0);
     while let Some(part) = piece(form.next()).await? {
         let mut part = part.map_err(broken)?;
         // Whoever sends nothing but names of parts shall not do so for ever.
@@ -60,7 +60,7 @@ async fn read_parts(mut form: Multipart) -> Result<ImageDraft, ApiError> {
             Some("f") => {
                 match file_name(&part) {
                     Some(file_name) if !file_name.is_empty() => {
-                        file = match read_file(&mut part).await? {
+                        file = match read_file(&mut part, &mut sent).await? {
                             (FileSize(0), _) => Err(FieldError::EmptyFile),
                             (size, file) => Ok(UploadedFile { file, size, file_name }),
                         };
@@ -110,15 +110,16 @@ fn file_name(part: &Part) -> Option<String> {
     extended.or_else(|| sent.get_filename().map(str::to_owned))
 }
 
-/// Streams a part to a file of its own.
-async fn read_file(part: &mut Part) -> Result<(FileSize, LocalFile), ApiError> {
+/// Streams a part to a file of its own. `sent` counts what all of them take.
+async fn read_file(part: &mut Part, sent: &mut u64) -> Result<(FileSize, LocalFile), ApiError> {
     let (file, local) = composition::temporary_file().map_err(|error| no_room(&error))?;
     let mut file = File::from_std(file);
     let mut size = 0;
     while let Some(chunk) = piece(part.next()).await? {
         let chunk = chunk.map_err(broken)?;
         size += chunk.len() as u64;
-        if size > MAX_FILE_SIZE.0 {
+        *sent += chunk.len() as u64;
+        if *sent > MAX_FILE_SIZE.0 {
             return Err(ApiError::BodyTooLarge);
         }
         file.write_all(&chunk).await.map_err(|error| no_room(&error))?;

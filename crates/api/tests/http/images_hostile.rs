@@ -170,6 +170,35 @@ fn a_file_of_ten_mebibytes_is_taken_and_one_byte_more_is_not() {
     assert_only_files_of(&stage, 1);
 }
 
+/// A form of which nobody says how long it is has no more room than another one.
+#[test]
+fn files_that_are_too_long_together_are_refused_though_their_length_was_not_told() {
+    let stage = stage();
+    let token = format!("Token {}", stage.key);
+    let headers = [
+        ("Authorization", token.as_bytes()),
+        ("Content-Type", b"multipart/form-data; boundary=limit"),
+        ("Transfer-Encoding", b"chunked"),
+    ];
+    let upload = |files: usize| {
+        let mut image = png(10, 10, 10);
+        image.resize(4 * 1024 * 1024, 0);
+        let head = format!("--limit\r\nContent-Disposition: form-data; {}\r\n\r\n", file("a.png"));
+        let mut body = [head.as_bytes(), &image, b"\r\n"].concat().repeat(files);
+        body.extend(b"--limit--\r\n");
+        let mut request = request("POST", IMAGES, &headers, None);
+        for chunk in body.chunks(100_000) {
+            request.extend([format!("{:x}\r\n", chunk.len()).as_bytes(), chunk, b"\r\n"].concat());
+        }
+        request.extend(b"0\r\n\r\n");
+        exchange(&stage.server, &request)
+    };
+    let taken = upload(2);
+    assert_eq!(taken.status, 201, "{taken:?}");
+    upload(3).assert_detail(413, "Request body is too large.");
+    assert_only_files_of(&stage, 1);
+}
+
 /// Of those who may not upload, nothing is waited for: not one byte of their files comes here.
 #[test]
 fn who_may_not_upload_is_told_so_before_the_file_comes() {
