@@ -36,9 +36,10 @@ use diesel::prelude::*;
 use diesel::result::{DatabaseErrorKind, Error as DieselError};
 use diesel::sql_types::{BigInt, Text};
 use diesel::sqlite::{Sqlite as SqliteBackend, SqliteConnection};
+use futures_util::future::BoxFuture;
 use portfolio_domain::ports::{PortError, Probe};
 
-use crate::blocking::{Database, Engine, PoolStatus};
+use crate::blocking::{Database, Engine, PoolStatus, Sessions};
 use crate::migrations::{self, MigrateError, one_line};
 
 /// A SQLite file, through two pools.
@@ -69,6 +70,13 @@ impl SqliteDatabase {
     #[must_use]
     pub fn status(&self) -> [PoolStatus; 2] {
         [self.writer.status(), self.readers.status()]
+    }
+}
+
+#[async_trait]
+impl Sessions for SqliteDatabase {
+    async fn hold(&self, work: BoxFuture<'static, ()>) -> Result<(), PortError> {
+        self.readers.hold(work).await
     }
 }
 
