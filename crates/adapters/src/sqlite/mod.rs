@@ -276,3 +276,51 @@ struct Applied {
     #[diesel(sql_type = Text)]
     version: String,
 }
+
+#[cfg(test)]
+mod tests {
+    use diesel::connection::InstrumentationEvent;
+    use portfolio_domain::employer::EmployerId;
+
+    use super::*;
+
+    #[derive(QueryableByName)]
+    struct Step {
+        #[diesel(sql_type = Text)]
+        detail: String,
+    }
+
+    /// What each request asks must not take longer the more there is.
+    #[test]
+    fn an_employer_and_a_key_are_found_without_reading_any_table_as_a_whole() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("a.db");
+        migrate(&path).unwrap();
+        let mut connection = Sqlite { path, read_only: true }.connect().unwrap();
+        let asked = Arc::new(Mutex::new(Vec::new()));
+        let asks = asked.clone();
+        connection.set_instrumentation(move |event: InstrumentationEvent<'_>| {
+            if let InstrumentationEvent::StartQuery { query, .. } = event {
+                asks.lock().unwrap().push(query.to_string());
+            }
+        });
+        employer_repository::find(&mut connection, EmployerId(1)).unwrap();
+        access_control::find(&mut connection, &[0; 32]).unwrap();
+        let asked = std::mem::take(&mut *asked.lock().unwrap());
+        assert_eq!(asked.len(), 2);
+        for query in asked {
+            let (statement, _binds) = query.split_once(" -- binds").unwrap();
+            let plan = diesel::sql_query(format!("EXPLAIN QUERY PLAN {statement}"));
+            let steps: Vec<Step> = plan.load(&mut connection).unwrap();
+            assert!(
+                steps.iter().all(|step| step.detail.starts_with("SEARCH ")),
+                "{query}: {:?}",
+                details(&steps)
+            );
+        }
+    }
+
+    fn details(steps: &[Step]) -> Vec<&str> {
+        steps.iter().map(|step| step.detail.as_str()).collect()
+    }
+}
