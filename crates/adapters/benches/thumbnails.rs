@@ -19,7 +19,8 @@ fn picture(width: u32, height: u32, channels: usize) -> Vec<u8> {
             noise ^= noise << 13;
             noise ^= noise >> 17;
             noise ^= noise << 5;
-            let pixel = [x * 200 / width, y * 200 / height, (x + y) * 200 / (width + height), x * 240 / width];
+            let pixel =
+                [x * 200 / width, y * 200 / height, (x + y) * 200 / (width + height), x * 240 / width];
             bytes.extend(pixel[..channels].iter().map(|light| u8::try_from(light + noise % 15).unwrap()));
         }
     }

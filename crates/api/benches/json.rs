@@ -31,7 +31,10 @@ fn read(criterion: &mut Criterion) {
     let mut group = criterion.benchmark_group("read the body of a PATCH");
     for (what, body) in [
         ("as documented", r#"{"name":"Apple","image":123}"#.to_owned()),
-        ("with members that are unknown", format!(r#"{{"name":"Apple","more":[{}0]}}"#, r#"{"a":1.5},"#.repeat(50))),
+        (
+            "with members that are unknown",
+            format!(r#"{{"name":"Apple","more":[{}0]}}"#, r#"{"a":1.5},"#.repeat(50)),
+        ),
         ("with a long description", format!(r#"{{"description":"{}"}}"#, "د".repeat(10_000))),
     ] {
         let arrived = || {
