@@ -108,12 +108,15 @@ struct Asked {
 }
 
 fn is_count(text: &str) -> bool {
-    text.starts_with("SELECT COUNT(*)") || text.contains("row_counts")
+    text.starts_with("SELECT COUNT(*)")
+        || text.starts_with("SELECT (SELECT count(*)")
+        || text.starts_with("EXPLAIN")
+        || text.contains("row_counts")
 }
 
-fn median(mut times: Vec<Duration>) -> f64 {
-    times.sort_unstable();
-    times.get(times.len() / 2).map_or(0.0, |time| time.as_secs_f64() * 1000.0)
+/// In milliseconds. What else the machine does only adds to it.
+fn shortest(times: Vec<Duration>) -> f64 {
+    times.into_iter().min().unwrap_or_default().as_secs_f64() * 1000.0
 }
 
 #[tokio::main(flavor = "current_thread")]
@@ -148,8 +151,8 @@ async fn main() -> Result<(), Box<dyn Error>> {
                 last = asked.statements;
             }
         }
-        let [small, large] = pages.map(median);
-        let (ratio, count) = (large / small, median(counts));
+        let [small, large] = pages.map(shortest);
+        let (ratio, count) = (large / small, shortest(counts));
         println!(
             "| {}{} | {} | {small:.2} | {} | {large:.2} | {ratio:.1} | {count:.2} |",
             case.name,
@@ -307,7 +310,7 @@ fn each<C: diesel::connection::SimpleConnection>(
 ) -> Result<(), Box<dyn Error>> {
     for Statement { text, took } in statements {
         if text.starts_with("SET LOCAL") {
-            connection.batch_execute(text)?;
+            connection.batch_execute(text.split(" -- binds: ").next().unwrap_or_default())?;
         }
         let text = with_values(text);
         let finds = text.starts_with("SELECT") && text.contains("FROM employers") && !text.contains(" JOIN ");
