@@ -376,7 +376,8 @@ fn literal(value: &str) -> String {
         return format!("timestamptz '{time}'");
     }
     if value.starts_with('[') {
-        return format!("ARRAY{value}::bigint[]");
+        let kind = if value.contains('"') { "text" } else { "bigint" };
+        return format!("ARRAY{}::{kind}[]", value.replace('"', "'"));
     }
     value.replace('"', "'")
 }

@@ -40,7 +40,7 @@ fn many(kind: Kind, prefix: &str, number: u32) -> String {
     format!(
         "INSERT INTO employers (name, created_at, updated_at) \
          WITH RECURSIVE n (i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < {number}) \
-         SELECT '{prefix}' || i, {at}, {at} FROM n "
+         SELECT '{prefix}' || i, {at}, {at} FROM n WHERE TRUE"
     )
 }
 
