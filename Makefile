@@ -36,8 +36,8 @@ hostile-uploads: ## upload bombs and the largest legal images, eight at once, an
 docs-in-chromium: ## try the page at /api/docs in a headless Chromium, and take a screenshot
 	@cargo build --locked --bin portfolio && scripts/docs-in-chromium $(TARGET)/debug/portfolio
 
-list-growth: ## measure how pages of the list grow with the table, on both databases
-	@cargo build --release --locked --bin portfolio && scripts/list-growth $(TARGET)/release/portfolio
+list-growth: ## measure how pages of the list grow from 10,000 rows to 1,000,000 on both databases; WRITE=docs/list-at-scale.md
+	@cargo build --release --locked --bin portfolio && cargo build --release --locked -p portfolio-adapters --example list_at_scale && scripts/list-growth $(TARGET)/release/portfolio $(TARGET)/release/examples/list_at_scale
 
 fmt: ## format the code
 	@cargo fmt --all

@@ -9,6 +9,7 @@ mod employer_repository;
 mod examination;
 mod image_repository;
 mod list;
+mod row_counts;
 mod schema;
 mod search_keys;
 mod snapshot;
@@ -214,7 +215,11 @@ pub fn migrate(path: &Path) -> Result<Vec<String>, MigrateError> {
     let mut outcome = Ok(Vec::new());
     let done = connection.exclusive_transaction(|connection| {
         outcome = migrations::apply::<SqliteBackend>(connection, migrations::SQLITE);
-        if outcome.is_ok() { search_keys::fill(connection) } else { Err(DieselError::RollbackTransaction) }
+        if outcome.is_err() {
+            return Err(DieselError::RollbackTransaction);
+        }
+        search_keys::fill(connection)?;
+        row_counts::settle(connection)
     });
     match done {
         Ok(()) | Err(DieselError::RollbackTransaction) => outcome,
