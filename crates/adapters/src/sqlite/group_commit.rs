@@ -76,10 +76,12 @@ impl Writer {
         F: FnOnce(&mut SqliteConnection) -> QueryResult<T> + Send + 'static,
     {
         let enqueue = |asked| {
-            self.0.waiting().push_back(Box::new(Job { asked, job: Some(job), done: None, judge }));
-            // Each has a turn of its own, which is nobody's when a group took its change along.
             let shared = self.0.clone();
+            let mut waiting = self.0.waiting();
+            // Each has a turn of its own, which is nobody's when a group took its change along. It comes first: where there
+            // is no thread for it, the change must not stay behind, and with it its place.
             self.0.database.on_its_thread(move || shared.turn());
+            waiting.push_back(Box::new(Job { asked, job: Some(job), done: None, judge }));
         };
         self.0.database.ask_later(enqueue).await
     }
