@@ -180,8 +180,10 @@ fn insert(
 }
 
 fn find(connection: &mut SqliteConnection, id: EmployerId) -> QueryResult<Option<Employer>> {
+    // A join within a join would be made of all images before one of them is looked up.
     let rows = employers::table
-        .left_join(images::table.left_join(thumbnails::table))
+        .left_join(images::table)
+        .left_join(thumbnails::table.on(thumbnails::image_id.nullable().eq(images::id.nullable())))
         .filter(employers::id.eq(id.0))
         .select((EMPLOYER, IMAGE.nullable(), THUMBNAIL.nullable()))
         .load(connection)?;
