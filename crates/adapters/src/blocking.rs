@@ -360,9 +360,10 @@ impl<E: Engine> Database<E> {
         T: Send + 'static,
         F: FnMut(&mut E::Connection) -> QueryResult<T> + Send + 'static,
     {
+        let database = self.clone();
         let run = |asked: Asked<T>| {
             self.threads.run(move || {
-                let result = job(&|| asked.is_abandoned());
+                let result = database.attempt(attempts, &mut job, || asked.is_abandoned());
                 asked.answer(result);
             });
         };
@@ -401,7 +402,7 @@ impl<E: Engine> Database<E> {
         &self,
         mut job: impl FnMut(&mut E::Connection) -> QueryResult<T>,
     ) -> Result<T, PortError> {
-        self.attempt(&mut None, 1, &mut job, &|| false)
+        self.attempt(1, &mut job, || false)
     }
 
     async fn pass_gate(&self, place: Place) -> Result<OwnedSemaphorePermit, PortError> {
