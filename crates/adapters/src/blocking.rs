@@ -137,6 +137,25 @@ impl Drop for Waits<'_> {
     }
 }
 
+/// Who waits for the answer of a job, and the place that it takes until then.
+pub(crate) struct Asked<T> {
+    place: OwnedSemaphorePermit,
+    answer: oneshot::Sender<Result<T, PortError>>,
+}
+
+impl<T> Asked<T> {
+    /// Whether nobody waits any more.
+    pub(crate) fn is_abandoned(&self) -> bool {
+        self.answer.is_closed()
+    }
+
+    pub(crate) fn answer(self, result: Result<T, PortError>) {
+        drop(self.place);
+        // Nobody may be waiting any more.
+        let _ = self.answer.send(result);
+    }
+}
+
 /// What a job is to its request.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Place {
@@ -444,20 +463,48 @@ impl<E: Engine> Database<E> {
         place: Place,
         job: impl FnOnce(&dyn Fn() -> bool) -> Result<T, PortError> + Send + 'static,
     ) -> Result<T, PortError> {
+        let run = |asked: Asked<T>| {
+            self.threads.run(move || {
+                let result = job(&|| asked.is_abandoned());
+                asked.answer(result);
+            });
+        };
+        self.ask(place, run).await
+    }
+
+    /// Waits for a place, and for the answer of the job that `enqueue` then makes of it.
+    async fn ask<T>(&self, place: Place, enqueue: impl FnOnce(Asked<T>)) -> Result<T, PortError> {
         let answered = async {
             let place = self.pass_gate(place).await?;
             let (answer, asked) = oneshot::channel();
-            self.threads.run(move || {
-                let result = job(&|| answer.is_closed());
-                drop(place);
-                // Nobody may be waiting any more.
-                let _ = answer.send(result);
-            });
+            enqueue(Asked { place, answer });
             asked.await.map_err(|_| PortError::Internal("a database job ended without an answer".into()))?
         };
         timeout(DEADLINE, answered)
             .await
             .unwrap_or_else(|_| Err(PortError::Unavailable("the database did not answer in time".into())))
+    }
+
+    /// The same for whoever queues jobs by itself.
+    pub(crate) async fn ask_later<T>(&self, enqueue: impl FnOnce(Asked<T>)) -> Result<T, PortError> {
+        self.ask(Place::Later, enqueue).await
+    }
+
+    /// Runs `turn` on one of its threads.
+    ///
+    /// # Panics
+    ///
+    /// As [`Threads::run`].
+    pub(crate) fn on_its_thread(&self, turn: impl FnOnce() + Send + 'static) {
+        self.threads.run(turn);
+    }
+
+    /// Runs a job once, on a connection, on the thread of the caller, which is one of its own.
+    pub(crate) fn on_a_connection<T>(
+        &self,
+        mut job: impl FnMut(&mut E::Connection) -> QueryResult<T>,
+    ) -> Result<T, PortError> {
+        self.attempt(&mut None, 1, &mut job, &|| false)
     }
 
     async fn pass_gate(&self, place: Place) -> Result<OwnedSemaphorePermit, PortError> {
@@ -539,7 +586,8 @@ impl<E: Engine> Database<E> {
         }
     }
 
-    fn port_error(error: &DieselError) -> PortError {
+    /// What a port says of an error that leaves its connection in order.
+    pub(crate) fn port_error(error: &DieselError) -> PortError {
         let text = error.to_string();
         match error {
             error if E::is_full(error) => PortError::StorageFull(text),

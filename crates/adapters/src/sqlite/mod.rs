@@ -1,12 +1,13 @@
 //! The adapters for SQLite: the embedded default, one file and no server.
 //!
 //! SQLite knows one writer at a time. A pool of one connection writes, so that writers wait at an
-//! async gate rather than in the engine; a pool of others reads beside it (WAL).
+//! async gate rather than in the engine, and share a commit; a pool of others reads beside it (WAL).
 
 mod access_control;
 mod demo_repository;
 mod employer_repository;
 mod examination;
+mod group_commit;
 mod image_repository;
 mod list;
 mod row_counts;
@@ -40,6 +41,7 @@ use diesel::sqlite::{Sqlite as SqliteBackend, SqliteConnection};
 use futures_util::future::BoxFuture;
 use portfolio_domain::ports::{PortError, Probe};
 
+use self::group_commit::Writer;
 use crate::blocking::{Database, Engine, PoolStatus, Sessions};
 use crate::migrations::{self, MigrateError, one_line};
 
@@ -49,7 +51,7 @@ pub struct SqliteDatabase {
     path: PathBuf,
     /// The device and the number of the file, as first seen.
     file: Arc<OnceLock<(u64, u64)>>,
-    writer: Database<Sqlite>,
+    writer: Writer,
     readers: Database<Sqlite>,
 }
 
@@ -61,7 +63,7 @@ pub fn open(path: &Path, readers: u32) -> SqliteDatabase {
     SqliteDatabase {
         path: path.to_owned(),
         file: Arc::default(),
-        writer: Database::new("sqlite writer", engine(false), 1, 1),
+        writer: Writer::new(Database::new("sqlite writer", engine(false), 1, 1)),
         readers: Database::new("sqlite readers", engine(true), readers, 1),
     }
 }
@@ -116,7 +118,7 @@ impl Engine for Sqlite {
 
     /// A file does not go away as a server does.
     fn is_lost(_: &mut SqliteConnection, error: &DieselError) -> bool {
-        matches!(error, DieselError::BrokenTransactionManager)
+        matches!(error, DieselError::BrokenTransactionManager | DieselError::RollbackErrorOnCommit { .. })
     }
 
     fn is_full(error: &DieselError) -> bool {
