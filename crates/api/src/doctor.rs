@@ -258,6 +258,13 @@ mod tests {
     }
 
     #[test]
+    fn what_is_mounted_for_a_container_is_judged_by_nobody() {
+        let severity = |path| secret("DATABASE_URL_FILE", path).severity;
+        assert_eq!(severity("/run/secrets/database-url"), Severity::Ok);
+        assert_eq!(severity("/run/secretsof/nobody"), Severity::Warning, "it is not there");
+    }
+
+    #[test]
     fn without_tls_only_this_machine_is_local() {
         for (url, local) in [
             ("http://localhost:8000", true),

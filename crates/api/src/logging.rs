@@ -6,6 +6,7 @@
 use std::fmt::{self, Write};
 use std::io::{self, BufWriter, IsTerminal as _};
 use std::sync::OnceLock;
+use std::time::Duration;
 
 use anyhow::anyhow;
 use tracing::field::Field;
@@ -46,7 +47,7 @@ pub fn start(format: Option<&str>, levels: Option<&str>) -> anyhow::Result<Worke
         _ => return Err(anyhow!("LOG_FORMAT: must be text or json")),
     };
     let lines = NonBlockingBuilder::default().lossy(true).buffered_lines_limit(MAX_LINES).thread_name("log");
-    let (lines, guard) = lines.finish(BufWriter::new(io::stderr()));
+    let (lines, guard) = lines.finish(Gathering(BufWriter::new(io::stderr())));
     let _ = DROPPED.set(lines.error_counter());
     let logs = tracing_subscriber::fmt().with_env_filter(filter).with_writer(lines);
     if json {
@@ -58,6 +59,23 @@ pub fn start(format: Option<&str>, levels: Option<&str>) -> anyhow::Result<Worke
     // The usual hook writes several lines, past the log.
     std::panic::set_hook(Box::new(|panic| tracing::error!(%panic, "panicked")));
     Ok(guard)
+}
+
+/// Writes on when it is told that nothing more is there, and gives lines a moment to gather then: one by one, each
+/// would wake the thread that writes it.
+struct Gathering<W>(W);
+
+impl<W: io::Write> io::Write for Gathering<W> {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        self.0.write(bytes)
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        const MOMENT: Duration = Duration::from_millis(5);
+        self.0.flush()?;
+        std::thread::sleep(MOMENT);
+        Ok(())
+    }
 }
 
 /// Writes a field as text that stays on its line and moves no cursor.

@@ -67,6 +67,7 @@ pub async fn serve(config: ServeConfig) -> anyhow::Result<()> {
         ),
         rename_image: RenameImage::new(storage.images.clone()),
         delete_image: DeleteImage::new(storage.images.clone(), media.clone()),
+        sessions: storage.sessions.clone(),
         media: media.clone(),
         readiness: readiness.clone(),
         writes: writes.clone(),

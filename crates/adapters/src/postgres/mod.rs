@@ -7,6 +7,7 @@ mod examination;
 mod image_repository;
 mod list;
 mod patch_statement;
+mod row_counts;
 mod schema;
 mod search_keys;
 mod staff_repository;
@@ -152,6 +153,7 @@ pub fn migrate(url: &PostgresUrl) -> Result<Vec<String>, MigrateError> {
         .and_then(|()| migrations::apply::<Pg>(&mut connection, migrations::POSTGRES))
         .and_then(|applied| {
             search_keys::fill(&mut connection)
+                .and_then(|()| row_counts::settle(&mut connection))
                 .map(|()| applied)
                 .map_err(|error| MigrateError::Failed(one_line(&error)))
         })

@@ -180,9 +180,10 @@ fn insert(
         .map(|id| id.map(EmployerId))
 }
 
-fn find(connection: &mut SqliteConnection, id: EmployerId) -> QueryResult<Option<Employer>> {
+pub(super) fn find(connection: &mut SqliteConnection, id: EmployerId) -> QueryResult<Option<Employer>> {
     let rows = employers::table
-        .left_join(images::table.left_join(thumbnails::table))
+        .left_join(images::table)
+        .left_join(thumbnails::table.on(thumbnails::image_id.nullable().eq(employers::image_id)))
         .filter(employers::id.eq(id.0))
         .select((EMPLOYER, IMAGE.nullable(), THUMBNAIL.nullable()))
         .load(connection)?;

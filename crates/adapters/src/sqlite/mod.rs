@@ -9,6 +9,7 @@ mod employer_repository;
 mod examination;
 mod image_repository;
 mod list;
+mod row_counts;
 mod schema;
 mod search_keys;
 mod snapshot;
@@ -36,10 +37,11 @@ use diesel::prelude::*;
 use diesel::result::{DatabaseErrorKind, Error as DieselError};
 use diesel::sql_types::{BigInt, Text};
 use diesel::sqlite::{Sqlite as SqliteBackend, SqliteConnection};
+use futures_util::future::BoxFuture;
 use portfolio_domain::ports::{PortError, Probe};
 use url::Url;
 
-use crate::blocking::{Database, Engine, PoolStatus};
+use crate::blocking::{Database, Engine, PoolStatus, Sessions};
 use crate::migrations::{self, MigrateError, one_line};
 
 /// A SQLite file, through two pools.
@@ -70,6 +72,13 @@ impl SqliteDatabase {
     #[must_use]
     pub fn status(&self) -> [PoolStatus; 2] {
         [self.writer.status(), self.readers.status()]
+    }
+}
+
+#[async_trait]
+impl Sessions for SqliteDatabase {
+    async fn hold(&self, work: BoxFuture<'static, ()>) -> Result<(), PortError> {
+        self.readers.hold(work).await
     }
 }
 
@@ -208,7 +217,11 @@ pub fn migrate(path: &Path) -> Result<Vec<String>, MigrateError> {
     let mut outcome = Ok(Vec::new());
     let done = connection.exclusive_transaction(|connection| {
         outcome = migrations::apply::<SqliteBackend>(connection, migrations::SQLITE);
-        if outcome.is_ok() { search_keys::fill(connection) } else { Err(DieselError::RollbackTransaction) }
+        if outcome.is_err() {
+            return Err(DieselError::RollbackTransaction);
+        }
+        search_keys::fill(connection)?;
+        row_counts::settle(connection)
     });
     match done {
         Ok(()) | Err(DieselError::RollbackTransaction) => outcome,
@@ -297,4 +310,52 @@ struct Count {
 struct Applied {
     #[diesel(sql_type = Text)]
     version: String,
+}
+
+#[cfg(test)]
+mod tests {
+    use diesel::connection::InstrumentationEvent;
+    use portfolio_domain::employer::EmployerId;
+
+    use super::*;
+
+    #[derive(QueryableByName)]
+    struct Step {
+        #[diesel(sql_type = Text)]
+        detail: String,
+    }
+
+    /// What each request asks must not take longer the more there is.
+    #[test]
+    fn an_employer_and_a_key_are_found_without_reading_any_table_as_a_whole() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("a.db");
+        migrate(&path).unwrap();
+        let mut connection = Sqlite { path, read_only: true }.connect().unwrap();
+        let asked = Arc::new(Mutex::new(Vec::new()));
+        let asks = asked.clone();
+        connection.set_instrumentation(move |event: InstrumentationEvent<'_>| {
+            if let InstrumentationEvent::StartQuery { query, .. } = event {
+                asks.lock().unwrap().push(query.to_string());
+            }
+        });
+        employer_repository::find(&mut connection, EmployerId(1)).unwrap();
+        access_control::find(&mut connection, &[0; 32]).unwrap();
+        let asked = std::mem::take(&mut *asked.lock().unwrap());
+        assert_eq!(asked.len(), 2);
+        for query in asked {
+            let (statement, _binds) = query.split_once(" -- binds").unwrap();
+            let plan = diesel::sql_query(format!("EXPLAIN QUERY PLAN {statement}"));
+            let steps: Vec<Step> = plan.load(&mut connection).unwrap();
+            assert!(
+                steps.iter().all(|step| step.detail.starts_with("SEARCH ")),
+                "{query}: {:?}",
+                details(&steps)
+            );
+        }
+    }
+
+    fn details(steps: &[Step]) -> Vec<&str> {
+        steps.iter().map(|step| step.detail.as_str()).collect()
+    }
 }
