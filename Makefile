@@ -13,7 +13,7 @@ test: ## run every test, on SQLite and on a PostgreSQL that it brings along
 	@scripts/throwaway-postgres run -- cargo test --workspace --locked
 
 chaos: ## break what the service stands on, and see whether it keeps its promises; QUICK=1 with small numbers
-	@cargo build --release --locked --bin portfolio && cargo build --release --locked -p portfolio-chaos && scripts/throwaway-postgres run -- $(TARGET)/release/portfolio-chaos --portfolio $(TARGET)/release/portfolio --log $(TARGET)/chaos.log $(if $(QUICK),--quick) $(if $(ONLY),--only $(ONLY)) $(if $(WRITE),--write $(WRITE))
+	$(if $(and $(ONLY),$(WRITE)),$(error WRITE puts the whole table into a document: not with ONLY))@cargo build --release --locked --bin portfolio && cargo build --release --locked -p portfolio-chaos && scripts/throwaway-postgres run -- $(TARGET)/release/portfolio-chaos --portfolio $(TARGET)/release/portfolio --log $(TARGET)/chaos.log $(if $(QUICK),--quick) $(if $(ONLY),--only $(ONLY)) $(if $(WRITE),--write $(WRITE))
 
 python-client: ## try the service with a client written in Python, on SQLite and on PostgreSQL
 	@cargo build --locked --bin portfolio && env -u DATABASE_URL scripts/python-client $(TARGET)/debug/portfolio && scripts/throwaway-postgres run -- sh -c 'DATABASE_URL=$$TEST_POSTGRES_URL exec scripts/python-client $(TARGET)/debug/portfolio'

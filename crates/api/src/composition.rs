@@ -7,9 +7,9 @@ use portfolio_adapters::blocking::PoolStatus;
 pub use portfolio_adapters::blocking::{Sessions, in_one_session};
 use portfolio_adapters::database_url::DatabaseUrl;
 pub use portfolio_adapters::disk::port_error as disk_error;
-pub use portfolio_adapters::file_system::mode as rights_of;
-pub use portfolio_adapters::media_store::examine_folder;
+pub use portfolio_adapters::file_system::{may_make, mode as rights_of, others_may_reach};
 use portfolio_adapters::media_store::{LocalMediaStore, S3MediaStore};
+pub use portfolio_adapters::media_store::{examine_folder, examine_temporary_folder};
 use portfolio_adapters::migrations::MigrateError;
 pub use portfolio_adapters::new_file::NewFile;
 use portfolio_adapters::postgres::{

@@ -38,7 +38,7 @@ pub fn start(format: Option<&str>, levels: Option<&str>) -> anyhow::Result<Worke
     const USUAL: &str = "info,actix_server=warn,actix_http::h1::dispatcher=off";
     let levels = levels.filter(|levels| !levels.is_empty()).unwrap_or(USUAL);
     let filter = EnvFilter::try_new(levels).map_err(|_| {
-        anyhow!("RUST_LOG: must be a level, or targets with levels, as info or portfolio_api=debug")
+        anyhow!("RUST_LOG: must be a level, or targets with levels, as info or info,portfolio_api=debug")
     })?;
     let json = match format.unwrap_or_default() {
         "" => !io::stderr().is_terminal(),

@@ -40,6 +40,7 @@ use diesel::sql_types::{BigInt, Text};
 use diesel::sqlite::{Sqlite as SqliteBackend, SqliteConnection};
 use futures_util::future::BoxFuture;
 use portfolio_domain::ports::{PortError, Probe};
+use url::Url;
 
 use self::group_commit::Writer;
 use crate::blocking::{Database, Engine, PoolStatus, Sessions};
@@ -187,20 +188,21 @@ impl Probe for SqliteDatabase {
     }
 }
 
-/// Lists the migrations that are pending, in their order. It changes no table.
+/// Lists the migrations that are pending, in their order. It changes nothing.
 ///
 /// # Errors
 ///
 /// [`MigrateError`] when they can't be listed.
 pub fn pending_migrations(path: &Path) -> Result<Vec<String>, MigrateError> {
-    if !path.exists() {
+    if !path.try_exists().map_err(|error| refused(path, error))? {
         return migrations::pending::<SqliteBackend>(&migrations::SQLITE, &[]);
     }
-    let refused = |error| MigrateError::Refused(one_line(&error));
-    let mut connection = connect_for_migrations(path)?;
-    let applied = applied(&mut connection).map_err(refused)?;
+    let mut connection = connect_to_look(path)?;
+    let applied = applied(&mut connection).map_err(|error| refused(path, error))?;
     let pending = migrations::pending::<SqliteBackend>(&migrations::SQLITE, &applied)?;
-    if pending.is_empty() && search_keys::are_missing(&mut connection).map_err(refused)? {
+    if pending.is_empty()
+        && search_keys::are_missing(&mut connection).map_err(|error| refused(path, error))?
+    {
         return Ok(vec![migrations::SEARCH_KEYS.to_owned()]);
     }
     Ok(pending)
@@ -239,7 +241,7 @@ pub fn holds_nothing(path: &Path) -> Result<bool, MigrateError> {
     let mut connection = connect_for_migrations(path)?;
     diesel::select(diesel::dsl::sql::<diesel::sql_types::Bool>("NOT EXISTS (SELECT 1 FROM sqlite_master)"))
         .get_result(&mut connection)
-        .map_err(|error| MigrateError::Failed(one_line(&error)))
+        .map_err(|error| refused(path, error))
 }
 
 /// Takes back the newest migration; answers whether there was one. For tests.
@@ -252,14 +254,42 @@ pub fn revert_migration(path: &Path) -> Result<bool, MigrateError> {
 }
 
 fn connect_for_migrations(path: &Path) -> Result<SqliteConnection, MigrateError> {
-    let refused = |error: String| MigrateError::Refused(format!("{}: {error}", path.display()));
     let engine = Sqlite { path: path.to_owned(), read_only: false };
-    let mut connection = engine
-        .connect()
-        .map_err(|error| if is_locked(&error) { MigrateError::Unreachable(error) } else { refused(error) })?;
+    let mut connection = engine.connect().map_err(|error| refused(path, error))?;
     // Whoever else migrates is waited for.
-    connection.batch_execute("PRAGMA busy_timeout = 60000;").map_err(|error| refused(one_line(&error)))?;
+    connection.batch_execute("PRAGMA busy_timeout = 60000;").map_err(|error| refused(path, error))?;
     Ok(connection)
+}
+
+/// Opens the file at `path`, which is there, and changes nothing: neither how its log is kept, as a connection of the
+/// service does, nor which files lie beside it.
+///
+/// Where there is a log, SQLite would write it into the file when the last connection ends, unless that may only read;
+/// where there is none, one that may only read would leave an empty one.
+fn connect_to_look(path: &Path) -> Result<SqliteConnection, MigrateError> {
+    // The log lies beside the file itself.
+    let file = path.canonicalize().map_err(|error| refused(path, error))?;
+    let log = beside(&file, "-wal").try_exists().map_err(|error| refused(path, error))?;
+    let mut url = Url::from_file_path(&file).map_err(|()| refused(path, "no absolute path"))?;
+    url.set_query(Some(if log { "mode=ro" } else { "mode=rw" }));
+    let mut connection = SqliteConnection::establish(url.as_str()).map_err(|error| refused(path, error))?;
+    connection
+        .batch_execute("PRAGMA busy_timeout = 2000; PRAGMA query_only = ON;")
+        .map_err(|error| refused(path, error))?;
+    Ok(connection)
+}
+
+/// What SQLite keeps beside the file at `path`.
+fn beside(path: &Path, suffix: &str) -> PathBuf {
+    let mut file = path.as_os_str().to_owned();
+    file.push(suffix);
+    file.into()
+}
+
+/// Why the file at `path` can't be used: others hold it, or waiting cures nothing.
+fn refused(path: &Path, error: impl std::fmt::Display) -> MigrateError {
+    let text = format!("{}: {}", path.display(), one_line(&error));
+    if is_locked(&text) { MigrateError::Unreachable(text) } else { MigrateError::Refused(text) }
 }
 
 fn applied(connection: &mut SqliteConnection) -> QueryResult<Vec<String>> {

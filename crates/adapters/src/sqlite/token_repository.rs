@@ -3,7 +3,7 @@ use chrono::{DateTime, Utc};
 use diesel::prelude::*;
 use diesel::result::{DatabaseErrorKind, Error as DieselError};
 use diesel::sqlite::{Sqlite, SqliteConnection};
-use portfolio_domain::ports::{Issued, PortError, TokenRepository};
+use portfolio_domain::ports::{Issued, PortError, Revoked, TokenRepository};
 use portfolio_domain::staff::StaffName;
 use portfolio_domain::token::{NewToken, TokenId, TokenRecord};
 
@@ -58,15 +58,16 @@ impl TokenRepository for SqliteTokenRepository {
         self.database.readers.read(move |connection| records(connection, owner.as_ref(), None)).await
     }
 
-    async fn revoke(&self, id: TokenId, now: DateTime<Utc>) -> Result<Option<TokenRecord>, PortError> {
+    async fn revoke(&self, id: TokenId, now: DateTime<Utc>) -> Result<Option<Revoked>, PortError> {
         self.database
             .writer
             .write(move |connection| {
-                diesel::update(tokens::table.find(id.0))
+                let revoked = diesel::update(tokens::table.find(id.0))
                     .filter(tokens::revoked_at.is_null())
                     .set(tokens::revoked_at.eq(Time(now)))
                     .execute(connection)?;
-                Ok(records(connection, None, Some(id))?.pop())
+                let record = records(connection, None, Some(id))?.pop();
+                Ok(record.map(|record| Revoked { record, newly: revoked > 0 }))
             })
             .await
     }
