@@ -1,7 +1,7 @@
 # Each target is one line that calls the real tool.
 TARGET := $(or $(CARGO_TARGET_DIR),target)
 
-.PHONY: help run test chaos python-client schemathesis hostile-uploads docs-in-chromium bench bench-thumbnails list-growth fmt lint doc deny container-test
+.PHONY: help run test chaos python-client schemathesis hostile-uploads docs-in-chromium bench bench-micro bench-thumbnails list-growth fmt lint doc deny container-test
 
 help: ## list the targets
 	@sed -n 's/^\([a-z-]*\):.*## /\1\t/p' Makefile
@@ -13,13 +13,16 @@ test: ## run every test, on SQLite and on a PostgreSQL that it brings along
 	@scripts/throwaway-postgres run -- cargo test --workspace --locked
 
 chaos: ## break what the service stands on, and see whether it keeps its promises; QUICK=1 with small numbers
-	@cargo build --release --locked --bin portfolio && cargo build --release --locked -p portfolio-chaos && scripts/throwaway-postgres run -- $(TARGET)/release/portfolio-chaos --portfolio $(TARGET)/release/portfolio --log $(TARGET)/chaos.log $(if $(QUICK),--quick) $(if $(ONLY),--only $(ONLY)) $(if $(WRITE),--write $(WRITE))
+	$(if $(and $(ONLY),$(WRITE)),$(error WRITE puts the whole table into a document: not with ONLY))@cargo build --release --locked --bin portfolio && cargo build --release --locked -p portfolio-chaos && scripts/throwaway-postgres run -- $(TARGET)/release/portfolio-chaos --portfolio $(TARGET)/release/portfolio --log $(TARGET)/chaos.log $(if $(QUICK),--quick) $(if $(ONLY),--only $(ONLY)) $(if $(WRITE),--write $(WRITE))
 
 python-client: ## try the service with a client written in Python, on SQLite and on PostgreSQL
 	@cargo build --locked --bin portfolio && env -u DATABASE_URL scripts/python-client $(TARGET)/debug/portfolio && scripts/throwaway-postgres run -- sh -c 'DATABASE_URL=$$TEST_POSTGRES_URL exec scripts/python-client $(TARGET)/debug/portfolio'
 
-bench: ## measure PATCH on PostgreSQL against pgbench with the same statements, then thumbnails
-	@cargo build --release --locked --bin portfolio && scripts/bench $(TARGET)/release/portfolio && $(MAKE) --no-print-directory bench-thumbnails
+bench: ## measure PATCH, GET, list and POST on both databases against pgbench with the same statements (QUICK=1, ONLY=patch,get, WRITE=1)
+	@cargo build --release --locked --bin portfolio && scripts/bench $(TARGET)/release/portfolio
+
+bench-micro: ## measure validation, reading and writing JSON, and thumbnails, each alone (criterion)
+	@cargo bench --workspace --locked --bench validation --bench json --bench thumbnails
 
 bench-thumbnails: ## measure thumbnails on one thread against libvips
 	@cargo build --release --locked -p portfolio-adapters --example thumbnails_on_one_thread && scripts/bench-thumbnails $(TARGET)/release/examples/thumbnails_on_one_thread
@@ -33,8 +36,8 @@ hostile-uploads: ## upload bombs and the largest legal images, eight at once, an
 docs-in-chromium: ## try the page at /api/docs in a headless Chromium, and take a screenshot
 	@cargo build --locked --bin portfolio && scripts/docs-in-chromium $(TARGET)/debug/portfolio
 
-list-growth: ## measure how pages of the list grow with the table, on both databases
-	@cargo build --release --locked --bin portfolio && scripts/list-growth $(TARGET)/release/portfolio
+list-growth: ## measure how pages of the list grow from 10,000 rows to 1,000,000 on both databases; WRITE=docs/list-at-scale.md
+	@cargo build --release --locked --bin portfolio && cargo build --release --locked -p portfolio-adapters --example list_at_scale && scripts/list-growth $(TARGET)/release/portfolio $(TARGET)/release/examples/list_at_scale
 
 fmt: ## format the code
 	@cargo fmt --all

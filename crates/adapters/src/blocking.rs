@@ -2,17 +2,21 @@
 //!
 //! diesel blocks, so each connection has a thread. Jobs queue for the threads, which go from one to the
 //! next without sleeping between; a full queue has an async gate in front, where a job waits, costs
-//! nothing, and is turned away after a while. A pooled connection never crosses an await.
+//! nothing, and is turned away after a while. A pooled connection never leaves the thread that took it.
 
+use std::any::Any;
+use std::cell::RefCell;
 use std::pin::pin;
 use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
+use async_trait::async_trait;
 use diesel::result::{DatabaseErrorKind, Error as DieselError, QueryResult};
+use futures_util::future::BoxFuture;
 use portfolio_domain::ports::PortError;
 use r2d2::{ManageConnection, Pool, PooledConnection};
-use tokio::runtime::{Builder, Runtime};
+use tokio::runtime::{Builder, Handle, Runtime};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, oneshot};
 use tokio::time::timeout;
 
@@ -133,6 +137,25 @@ impl Drop for Waits<'_> {
     }
 }
 
+/// Who waits for the answer of a job, and the place that it takes until then.
+pub(crate) struct Asked<T> {
+    place: OwnedSemaphorePermit,
+    answer: oneshot::Sender<Result<T, PortError>>,
+}
+
+impl<T> Asked<T> {
+    /// Whether nobody waits any more.
+    pub(crate) fn is_abandoned(&self) -> bool {
+        self.answer.is_closed()
+    }
+
+    pub(crate) fn answer(self, result: Result<T, PortError>) {
+        drop(self.place);
+        // Nobody may be waiting any more.
+        let _ = self.answer.send(result);
+    }
+}
+
 /// What a job is to its request.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Place {
@@ -241,6 +264,90 @@ impl<E: Engine> ManageConnection for Manager<E> {
     }
 }
 
+/// The session of the work that runs on a thread: one connection of one database.
+struct Held {
+    /// Whose it is.
+    key: usize,
+    /// An `Option<PooledConnection<Manager<E>>>`: none before the first job.
+    session: Box<dyn Any>,
+}
+
+thread_local! {
+    static HELD: RefCell<Option<Held>> = const { RefCell::new(None) };
+}
+
+impl Held {
+    fn take(key: usize) -> Option<Self> {
+        HELD.with_borrow_mut(|held| held.take_if(|held| held.key == key))
+    }
+
+    fn put_back(self) {
+        HELD.set(Some(self));
+    }
+}
+
+/// Ends the session of a thread when it is dropped.
+struct Holding;
+
+impl Drop for Holding {
+    fn drop(&mut self) {
+        drop(HELD.take());
+    }
+}
+
+/// Where work is done that asks a database several times.
+#[async_trait]
+pub trait Sessions: Send + Sync {
+    /// Runs `work` in one session: what it asks of the database is asked at once on one connection, by the thread that
+    /// runs it. Each hop between threads costs as much as a small statement.
+    ///
+    /// It takes its place as the first job of a request does ([`Database::read_first`]), and is for work that reads:
+    /// when the caller's time is up, nobody learns what came of it.
+    ///
+    /// # Errors
+    ///
+    /// [`PortError::Unavailable`] when its turn or its end did not come in time; [`PortError::Internal`] when it
+    /// panicked.
+    async fn hold(&self, work: BoxFuture<'static, ()>) -> Result<(), PortError>;
+}
+
+#[async_trait]
+impl<E: Engine> Sessions for Database<E> {
+    async fn hold(&self, work: BoxFuture<'static, ()>) -> Result<(), PortError> {
+        let (key, runtime) = (self.key(), Handle::current());
+        let job = move |abandoned: &dyn Fn() -> bool| {
+            if abandoned() {
+                return Err(PortError::Unavailable("nobody waits for the answer any more".into()));
+            }
+            let session: Option<PooledConnection<Manager<E>>> = None;
+            Held { key, session: Box::new(session) }.put_back();
+            let _holding = Holding;
+            // It rarely waits for anything but the database. What it spawns or waits for is its caller's runtime's.
+            runtime.block_on(work);
+            Ok(())
+        };
+        self.on_a_thread(Place::First, job).await
+    }
+}
+
+/// Does `work` in one session.
+///
+/// # Errors
+///
+/// As [`Sessions::hold`].
+pub async fn in_one_session<T: Send + 'static>(
+    sessions: &dyn Sessions,
+    work: impl Future<Output = T> + Send + 'static,
+) -> Result<T, PortError> {
+    let (answer, mut answered) = oneshot::channel();
+    let told = async move {
+        // Nobody may be waiting any more.
+        let _ = answer.send(work.await);
+    };
+    sessions.hold(Box::pin(told)).await?;
+    answered.try_recv().map_err(|_| PortError::Internal("work in a session ended without an answer".into()))
+}
+
 #[derive(Debug)]
 struct LogConnectErrors(&'static str);
 
@@ -341,21 +448,63 @@ impl<E: Engine> Database<E> {
         T: Send + 'static,
         F: FnMut(&mut E::Connection) -> QueryResult<T> + Send + 'static,
     {
+        if let Some(done) = self.in_session(attempts, &mut job) {
+            return done;
+        }
+        let database = self.clone();
+        self.on_a_thread(place, move |abandoned| database.attempt(&mut None, attempts, &mut job, abandoned))
+            .await
+    }
+
+    /// Runs `job` on one of the threads when its turn comes. It is told how to find out whether anybody still waits
+    /// for its answer.
+    async fn on_a_thread<T: Send + 'static>(
+        &self,
+        place: Place,
+        job: impl FnOnce(&dyn Fn() -> bool) -> Result<T, PortError> + Send + 'static,
+    ) -> Result<T, PortError> {
+        let run = |asked: Asked<T>| {
+            self.threads.run(move || {
+                let result = job(&|| asked.is_abandoned());
+                asked.answer(result);
+            });
+        };
+        self.ask(place, run).await
+    }
+
+    /// Waits for a place, and for the answer of the job that `enqueue` then makes of it.
+    async fn ask<T>(&self, place: Place, enqueue: impl FnOnce(Asked<T>)) -> Result<T, PortError> {
         let answered = async {
             let place = self.pass_gate(place).await?;
             let (answer, asked) = oneshot::channel();
-            let database = self.clone();
-            self.threads.run(move || {
-                let result = database.attempt(attempts, &mut job, || answer.is_closed());
-                drop(place);
-                // Nobody may be waiting any more.
-                let _ = answer.send(result);
-            });
+            enqueue(Asked { place, answer });
             asked.await.map_err(|_| PortError::Internal("a database job ended without an answer".into()))?
         };
         timeout(DEADLINE, answered)
             .await
             .unwrap_or_else(|_| Err(PortError::Unavailable("the database did not answer in time".into())))
+    }
+
+    /// The same for whoever queues jobs by itself.
+    pub(crate) async fn ask_later<T>(&self, enqueue: impl FnOnce(Asked<T>)) -> Result<T, PortError> {
+        self.ask(Place::Later, enqueue).await
+    }
+
+    /// Runs `turn` on one of its threads.
+    ///
+    /// # Panics
+    ///
+    /// As [`Threads::run`].
+    pub(crate) fn on_its_thread(&self, turn: impl FnOnce() + Send + 'static) {
+        self.threads.run(turn);
+    }
+
+    /// Runs a job once, on a connection, on the thread of the caller, which is one of its own.
+    pub(crate) fn on_a_connection<T>(
+        &self,
+        mut job: impl FnMut(&mut E::Connection) -> QueryResult<T>,
+    ) -> Result<T, PortError> {
+        self.attempt(&mut None, 1, &mut job, &|| false)
     }
 
     async fn pass_gate(&self, place: Place) -> Result<OwnedSemaphorePermit, PortError> {
@@ -373,16 +522,39 @@ impl<E: Engine> Database<E> {
         }
     }
 
-    fn attempt<T>(
+    /// Runs a job in the session that this thread holds; `None` when it holds none of this database.
+    fn in_session<T>(
         &self,
         attempts: u32,
         job: &mut impl FnMut(&mut E::Connection) -> QueryResult<T>,
-        abandoned: impl Fn() -> bool,
+    ) -> Option<Result<T, PortError>> {
+        let mut held = Held::take(self.key())?;
+        let session = held.session.downcast_mut()?;
+        let done = self.attempt(session, attempts, job, &|| false);
+        // After a panic it is dropped instead, as one that is broken.
+        held.put_back();
+        Some(done)
+    }
+
+    /// Tells it from every other one.
+    fn key(&self) -> usize {
+        Arc::as_ptr(&self.threads) as usize
+    }
+
+    /// Runs a job on the connection in `kept`, or on a fresh one, which is then kept there.
+    fn attempt<T>(
+        &self,
+        kept: &mut Option<PooledConnection<Manager<E>>>,
+        attempts: u32,
+        job: &mut impl FnMut(&mut E::Connection) -> QueryResult<T>,
+        abandoned: &dyn Fn() -> bool,
     ) -> Result<T, PortError> {
         let end = Instant::now() + WAIT;
         let mut attempt = 0;
         loop {
-            let mut session = self.session(end)?;
+            // One under suspicion goes before another is asked for: each of the threads may have one.
+            let trusted = kept.take().filter(|session| session.generation >= self.generation.current());
+            let session = kept.insert(trusted.map_or_else(|| self.session(end), Ok)?);
             if abandoned() {
                 return Err(PortError::Unavailable("nobody waits for the answer any more".into()));
             }
@@ -414,7 +586,8 @@ impl<E: Engine> Database<E> {
         }
     }
 
-    fn port_error(error: &DieselError) -> PortError {
+    /// What a port says of an error that leaves its connection in order.
+    pub(crate) fn port_error(error: &DieselError) -> PortError {
         let text = error.to_string();
         match error {
             error if E::is_full(error) => PortError::StorageFull(text),

@@ -38,6 +38,11 @@ pub enum InvalidDatabaseUrl {
          in a user's name and a password, percent-encode every @ : / ? # % and space"
     )]
     Malformed,
+    /// The value of an option holds a `=`, which libpq refuses.
+    #[error(
+        "the value of an option holds an =, which is written %3D there, as in ?options=-csearch_path%3Dapp"
+    )]
+    EqualsInValue,
     /// One of several hosts has no name, which libpq would take for this machine.
     #[error("names several hosts, of which one is empty")]
     EmptyHost,
@@ -88,6 +93,10 @@ impl DatabaseUrl {
         }
         if !is_well_formed(text) {
             return Err(InvalidDatabaseUrl::Malformed);
+        }
+        let query = text.split_once('?').map_or("", |(_, query)| query);
+        if query.split('&').any(|pair| pair.matches('=').count() > 1) {
+            return Err(InvalidDatabaseUrl::EqualsInValue);
         }
         let url = PostgresUrl::with_defaults(text, hosts(text)?);
         let strict = ["require", "verify-ca", "verify-full"];
@@ -414,6 +423,15 @@ mod tests {
         ] {
             assert_eq!(DatabaseUrl::parse(text).unwrap_err(), InvalidDatabaseUrl::Malformed, "{text}");
         }
+    }
+
+    #[test]
+    fn an_equals_sign_in_a_value_must_be_escaped() {
+        for text in ["postgres://db/site?options=-csearch_path=app", "postgres://db/site?a=b&password=x=="] {
+            assert_eq!(DatabaseUrl::parse(text).unwrap_err(), InvalidDatabaseUrl::EqualsInValue, "{text}");
+        }
+        assert!(InvalidDatabaseUrl::EqualsInValue.to_string().contains("%3D"));
+        assert!(DatabaseUrl::parse("postgres://db/si=te?options=-csearch_path%3Dapp").is_ok());
     }
 
     #[test]

@@ -1,9 +1,11 @@
 //! What a file or a folder lies on, and who may get at it. Nothing here opens a file: closing it again would end the
 //! locks that this process holds on it.
 
-use std::io;
+use std::io::{self, ErrorKind};
 use std::os::unix::fs::PermissionsExt as _;
 use std::path::{Path, PathBuf};
+
+use rustix::fs::Access;
 
 /// What kind of file system it is, as far as that matters.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -75,16 +77,98 @@ pub fn mode(path: &Path) -> io::Result<u32> {
     Ok(path.metadata()?.permissions().mode() & 0o7777)
 }
 
-/// `path`, or what of the folders down to it is there.
+/// Whether others than the owner and the group of `path`, which is there, may enter each folder down to it.
+///
+/// # Errors
+///
+/// When it can't be asked.
+pub fn others_may_reach(path: &Path) -> io::Result<bool> {
+    const ENTER: u32 = 0o001;
+    let path = path.canonicalize()?;
+    for folder in path.ancestors().skip(1) {
+        if mode(folder)? & ENTER == 0 {
+            return Ok(false);
+        }
+    }
+    Ok(true)
+}
+
+/// Asks whether this process may write to `path`, which is there: to a file, or files to a folder.
+///
+/// # Errors
+///
+/// When it may not, or `path` is not there.
+pub fn may_write(path: &Path) -> io::Result<()> {
+    let told = |error: io::Error| io::Error::new(error.kind(), format!("{}: {error}", path.display()));
+    let is_folder = path.metadata().map_err(told)?.is_dir();
+    let access = if is_folder { Access::EXEC_OK } else { Access::READ_OK } | Access::WRITE_OK;
+    rustix::fs::access(path, access).map_err(|error| told(error.into()))
+}
+
+/// Asks whether this process may make `path`, and the folders down to it, where they are not there; else whether it may
+/// write to it.
+///
+/// # Errors
+///
+/// When it may not, or can't see `path`.
+pub fn may_make(path: &Path) -> io::Result<()> {
+    let path = std::path::absolute(path)?;
+    let there = nearest(&path)?;
+    if there != path && !there.is_dir() {
+        return Err(io::Error::new(ErrorKind::NotADirectory, format!("{} is no folder", there.display())));
+    }
+    may_write(&there)
+}
+
+/// `path`, or what of the folders down to it is there, be it a link that leads nowhere.
 fn nearest(path: &Path) -> io::Result<PathBuf> {
     let path = std::path::absolute(path)?;
-    let there = path.ancestors().find(|path| path.exists());
-    there.map(Path::to_owned).ok_or_else(|| io::ErrorKind::NotFound.into())
+    for place in path.ancestors() {
+        match place.symlink_metadata() {
+            Ok(_) => return Ok(place.to_owned()),
+            Err(error) if error.kind() == ErrorKind::NotFound => {}
+            Err(error) => return Err(io::Error::new(error.kind(), format!("{}: {error}", place.display()))),
+        }
+    }
+    Err(ErrorKind::NotFound.into())
 }
 
 #[cfg(all(test, target_os = "linux"))]
 mod tests {
+    use std::fs::{self, Permissions};
+
     use super::*;
+
+    #[test]
+    fn what_can_t_be_made_is_told_by_what_is_in_its_way() {
+        let folder = tempfile::tempdir().unwrap();
+        let place = |name: &str| folder.path().join(name);
+        may_make(&place("deep/down/file")).unwrap();
+        assert!(!place("deep").exists());
+        fs::write(place("file"), "").unwrap();
+        may_make(&place("file")).unwrap();
+        std::os::unix::fs::symlink(place("nowhere"), place("link")).unwrap();
+        for (name, what) in [("file/a", "file"), ("file/a/b", "file"), ("link", "link"), ("link/a", "link")] {
+            let error = may_make(&place(name)).unwrap_err().to_string();
+            assert!(error.contains(&place(what).display().to_string()), "{name}: {error}");
+        }
+        assert_eq!(may_write(&place("nowhere")).unwrap_err().kind(), ErrorKind::NotFound);
+    }
+
+    #[test]
+    fn a_folder_keeps_others_from_what_is_in_it() {
+        let folder = tempfile::tempdir_in("/dev/shm").unwrap();
+        let (inner, file) = (folder.path().join("inner"), folder.path().join("inner/file"));
+        fs::create_dir(&inner).unwrap();
+        fs::write(&file, "").unwrap();
+        for (outer_mode, inner_mode, reach) in
+            [(0o755, 0o755, true), (0o711, 0o711, true), (0o755, 0o750, false), (0o700, 0o755, false)]
+        {
+            fs::set_permissions(&inner, Permissions::from_mode(inner_mode)).unwrap();
+            fs::set_permissions(folder.path(), Permissions::from_mode(outer_mode)).unwrap();
+            assert_eq!(others_may_reach(&file).unwrap(), reach, "{outer_mode:o} {inner_mode:o}");
+        }
+    }
 
     #[test]
     fn memory_is_told_from_disks() {

@@ -17,5 +17,6 @@ pub mod sqlite;
 pub mod system;
 pub mod thumbnails;
 
+mod list_plan;
 mod rows;
 mod usage_notes;

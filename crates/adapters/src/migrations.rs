@@ -20,6 +20,9 @@ pub enum MigrateError {
     /// Waiting cures nothing: a wrong password, no such database, a file that is no database.
     #[error("{0}")]
     Refused(String),
+    /// The database answers, but not what was asked of it, as where a right is lacking. No migration was tried.
+    #[error("can't look into the database: {0}")]
+    Unreadable(String),
     /// A migration failed; nothing of it was kept.
     #[error("migration failed: {0}")]
     Failed(String),

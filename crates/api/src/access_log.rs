@@ -34,10 +34,10 @@ pub struct Notes {
     pub request_id: String,
     /// Its method, or `other` for one that HTTP does not define.
     pub method: &'static str,
-    /// The pattern of its path, as the OpenAPI document writes it, or `unmatched`.
-    pub route: String,
     /// Where it comes from, proxies that are trusted left out.
     pub client: Option<IpAddr>,
+    /// The pattern of its path, once it was found.
+    route: OnceCell<Rc<str>>,
     /// Whose it is, once that was found out.
     caller: OnceCell<StaffName>,
 }
@@ -47,6 +47,18 @@ impl Notes {
     #[must_use]
     pub fn of(request: &HttpRequest) -> Option<Rc<Self>> {
         request.extensions().get::<Rc<Self>>().cloned()
+    }
+
+    /// The pattern of its path, as the OpenAPI document writes it, or `unmatched`.
+    #[must_use]
+    pub fn route(&self) -> &str {
+        self.route.get().map_or(UNMATCHED, |route| route)
+    }
+
+    /// Notes the pattern of its path.
+    pub fn set_route(&self, pattern: &Rc<str>) {
+        // It is found once.
+        let _ = self.route.set(pattern.clone());
     }
 
     /// Whose the request is, once that was found out.
@@ -77,7 +89,7 @@ impl Observation {
         let notes = Rc::new(Notes {
             request_id: request_id.to_owned(),
             method: method(request.method()),
-            route: request.match_pattern().map_or_else(|| UNMATCHED.to_owned(), |pattern| route(&pattern)),
+            route: OnceCell::new(),
             client: service.and_then(|service| service.trusted_proxies.client(request.head())),
             caller: OnceCell::new(),
         });
@@ -109,13 +121,14 @@ impl Observation {
         self.ended = true;
         let elapsed = self.began.elapsed();
         if let Some(metrics) = &self.metrics {
-            metrics.count_request(self.notes.method, &self.notes.route, status, elapsed);
+            metrics.count_request(self.notes.method, self.notes.route(), status, elapsed);
         }
         self.line(status, bytes, elapsed);
     }
 
     fn line(&self, status: u16, bytes: Option<u64>, elapsed: Duration) {
-        let Notes { request_id, method, route, client, .. } = &*self.notes;
+        let Notes { request_id, method, client, .. } = &*self.notes;
+        let route = self.notes.route();
         let micros = u32::try_from(elapsed.as_micros()).unwrap_or(u32::MAX);
         macro_rules! line {
             ($level:expr) => {
@@ -136,7 +149,7 @@ impl Observation {
                 )
             };
         }
-        if QUIET.contains(&route.as_str()) {
+        if QUIET.contains(&route) {
             line!(tracing::Level::DEBUG);
         } else {
             line!(tracing::Level::INFO);
@@ -168,19 +181,15 @@ fn method(method: &Method) -> &'static str {
     }
 }
 
-/// The pattern as the OpenAPI document writes it.
-fn route(pattern: &str) -> String {
-    pattern.replace(":.*}", "}")
-}
-
 #[cfg(test)]
 mod tests {
     use actix_web::middleware::from_fn;
     use actix_web::test::{TestRequest, init_service, try_call_service};
-    use actix_web::{App, HttpResponse, web};
+    use actix_web::{App, HttpResponse};
 
-    use crate::answer;
+    use crate::endpoint::Endpoint;
     use crate::logging::tests::Kept;
+    use crate::{answer, routes};
 
     /// Also one whose handler panics, where nothing of the request is left but what was noted.
     #[actix_web::test]
@@ -196,7 +205,9 @@ mod tests {
         // With one subscriber only, tracing asks a thread that has none whether a line is wanted, and keeps
         // the answer for all: that of another test, at the same moment.
         let _another = tracing::Dispatch::new(tracing_subscriber::registry());
-        let app = App::new().wrap(from_fn(answer::finish)).route("/a/{b}", web::get().to(panics));
+        let app = App::new()
+            .wrap(from_fn(answer::finish))
+            .configure(|config| routes::register(vec![Endpoint::at("/a/{b}").get(panics, None)], config));
         let request = TestRequest::get().uri("/a/private").insert_header(("X-Request-Id", "mine"));
         assert!(try_call_service(&init_service(app).await, request.to_request()).await.is_err());
 

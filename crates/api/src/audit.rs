@@ -202,9 +202,9 @@ impl Change {
 
 /// Says that a caller may not do what it asked for, or failed to say who it is.
 pub fn note_refusal(notes: &Notes, error: &ApiError) {
-    let Notes { request_id, method, route, client, .. } = notes;
+    let Notes { request_id, method, client, .. } = notes;
     let client = client.map(tracing::field::display);
-    let caller = notes.caller();
+    let (caller, route) = (notes.caller(), notes.route());
     tracing::warn!(
         target: "audit", parent: None, caller, why = %error, method, route, request_id, client, "refused"
     );

@@ -19,7 +19,7 @@ struct Cli {
     /// How logs are written: text or json; text on a terminal, else json
     #[arg(long, env = "LOG_FORMAT", value_name = "FORMAT", global = true)]
     log_format: Option<String>,
-    /// Log levels, such as info or `portfolio_api=debug`
+    /// Log levels, such as info or `info,portfolio_api=debug`; what is not named is off, the audit log, too
     #[arg(long, env = "RUST_LOG", value_name = "LEVELS", global = true)]
     rust_log: Option<String>,
 }

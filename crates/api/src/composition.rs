@@ -4,11 +4,12 @@ use std::sync::Arc;
 
 use anyhow::Context as _;
 use portfolio_adapters::blocking::PoolStatus;
+pub use portfolio_adapters::blocking::{Sessions, in_one_session};
 use portfolio_adapters::database_url::DatabaseUrl;
 pub use portfolio_adapters::disk::port_error as disk_error;
-pub use portfolio_adapters::file_system::mode as rights_of;
-pub use portfolio_adapters::media_store::examine_folder;
+pub use portfolio_adapters::file_system::{may_make, mode as rights_of, others_may_reach};
 use portfolio_adapters::media_store::{LocalMediaStore, S3MediaStore};
+pub use portfolio_adapters::media_store::{examine_folder, examine_temporary_folder};
 use portfolio_adapters::migrations::MigrateError;
 pub use portfolio_adapters::new_file::NewFile;
 use portfolio_adapters::postgres::{
@@ -53,6 +54,8 @@ pub struct Storage {
     pub demo: Arc<dyn DemoRepository>,
     /// Whether the database works.
     pub probe: Arc<dyn Probe>,
+    /// Where several reads are done in one go.
+    pub sessions: Arc<dyn Sessions>,
     /// How its pools are at the moment.
     pub pools: Arc<dyn Fn() -> Vec<PoolStatus> + Send + Sync>,
 }
@@ -73,6 +76,7 @@ impl Storage {
                     tokens: Arc::new(PostgresTokenRepository::new(database.clone())),
                     demo: Arc::new(PostgresDemoRepository::new(database.clone())),
                     probe: Arc::new(database.clone()),
+                    sessions: Arc::new(database.clone()),
                     pools: Arc::new(move || vec![database.status()]),
                 }
             }
@@ -86,6 +90,7 @@ impl Storage {
                     tokens: Arc::new(SqliteTokenRepository::new(database.clone())),
                     demo: Arc::new(SqliteDemoRepository::new(database.clone())),
                     probe: Arc::new(database.clone()),
+                    sessions: Arc::new(database.clone()),
                     pools: Arc::new(move || database.status().into()),
                 }
             }

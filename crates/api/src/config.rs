@@ -248,7 +248,9 @@ pub fn database() -> anyhow::Result<DatabaseUrl> {
 pub fn database_error(error: MigrateError) -> anyhow::Error {
     match error {
         error @ MigrateError::Refused(_) => anyhow::Error::new(error).context("DATABASE_URL"),
-        error @ (MigrateError::Unreachable(_) | MigrateError::Failed(_)) => error.into(),
+        error @ (MigrateError::Unreachable(_) | MigrateError::Unreadable(_) | MigrateError::Failed(_)) => {
+            error.into()
+        }
     }
 }
 

@@ -1,7 +1,9 @@
 //! Which settings break what README promises: asked by `portfolio doctor`, and by `serve` once it is ready.
 
 use std::net::{IpAddr, SocketAddr};
+use std::path::Path;
 
+use portfolio_adapters::migrations::MigrateError;
 use portfolio_domain::finding::{Finding, Severity};
 use url::{Host, Url};
 
@@ -13,33 +15,49 @@ use crate::{server, stop};
 #[must_use]
 pub fn database(config: &ServeConfig, instances: u32) -> Vec<Finding> {
     const NAME: &str = "database";
-    let examined = composition::examine(&config.database, config.pool_size, instances);
-    let mut findings = examined.unwrap_or_else(|error| {
-        vec![Finding::breaks(
-            NAME,
-            error.to_string(),
-            "the service is not ready without it; see DATABASE_URL",
-        )]
-    });
-    // Why it can't be asked has been said.
-    if let Ok(pending) = composition::pending_migrations(&config.database) {
-        findings.push(if pending.is_empty() {
-            Finding::ok("migrations", "nothing is pending")
-        } else {
-            let advice = "`portfolio serve` applies them, as does `portfolio migrate`";
-            Finding::warning("migrations", format!("pending: {}", pending.join(", ")), advice)
-        });
+    match composition::examine(&config.database, config.pool_size, instances) {
+        Ok(mut findings) => {
+            findings.push(migrations(config));
+            findings
+        }
+        Err(error) => {
+            let advice =
+                "the service is of no use without it; see DATABASE_URL, and the rights of the service's user";
+            vec![Finding::breaks(NAME, error.to_string(), advice)]
+        }
     }
-    findings
 }
 
-/// Looks at where the files of images lie, without writing there.
+fn migrations(config: &ServeConfig) -> Finding {
+    const NAME: &str = "migrations";
+    match composition::pending_migrations(&config.database) {
+        Ok(pending) if pending.is_empty() => Finding::ok(NAME, "nothing is pending"),
+        Ok(pending) => Finding::warning(
+            NAME,
+            format!("pending: {}", pending.join(", ")),
+            "`portfolio serve` applies them, as does `portfolio migrate`",
+        ),
+        // `serve` waits for that.
+        Err(error @ MigrateError::Unreachable(_)) => {
+            Finding::warning(NAME, error.to_string(), "it could not be told")
+        }
+        Err(error) => Finding::breaks(
+            NAME,
+            error.to_string(),
+            "`portfolio serve` ends with 1; on PostgreSQL, its role needs SELECT, INSERT, UPDATE and DELETE on all tables",
+        ),
+    }
+}
+
+/// Looks at where the files of images lie, and where uploads are kept until they are stored, without writing there.
 #[must_use]
 pub fn media(config: &ServeConfig) -> Vec<Finding> {
-    match &config.media_store {
+    let mut findings: Vec<_> = match &config.media_store {
         MediaStoreUrl::Folder(folder) => composition::examine_folder(folder),
         MediaStoreUrl::S3(settings) => settings.endpoint.as_ref().map(bucket).into_iter().collect(),
-    }
+    };
+    findings.push(composition::examine_temporary_folder());
+    findings
 }
 
 fn bucket(endpoint: &Url) -> Finding {
@@ -58,11 +76,20 @@ pub async fn media_works(config: &ServeConfig) -> Finding {
     let broken = |error: &str| {
         Finding::breaks(NAME, error, "the service is not ready without it; see MEDIA_STORE and its rights")
     };
-    if let MediaStoreUrl::Folder(folder) = &config.media_store
-        && !folder.exists()
-    {
-        let found = format!("{} is not there yet", folder.display());
-        return Finding::warning(NAME, found, "`portfolio serve` makes it");
+    if let MediaStoreUrl::Folder(folder) = &config.media_store {
+        match folder.try_exists() {
+            Ok(true) => {}
+            Ok(false) => {
+                return match composition::may_make(folder) {
+                    Ok(()) => {
+                        let found = format!("{} is not there yet", folder.display());
+                        Finding::warning(NAME, found, "`portfolio serve` makes it")
+                    }
+                    Err(error) => broken(&format!("{} can't be made: {error}", folder.display())),
+                };
+            }
+            Err(error) => return broken(&format!("{}: {error}", folder.display())),
+        }
     }
     match composition::open_media_store(&config.media_store) {
         Err(error) => broken(&format!("{error:#}")),
@@ -152,6 +179,12 @@ fn open_files() -> Finding {
 /// Keys go where it leads.
 fn public_url(config: &ServeConfig) -> Finding {
     const NAME: &str = "PUBLIC_URL";
+    // A name is looked up when it is listened on.
+    if let Ok(address) = config.bind.parse::<SocketAddr>()
+        && let Err(error) = config.public_url(address)
+    {
+        return Finding::breaks(NAME, error.to_string(), "`portfolio serve` ends with 1, and serves nothing");
+    }
     let given = config.given_public_url();
     let Some(url) = given.and_then(|text| Url::parse(text).ok()) else { return Finding::ok(NAME, "not set") };
     if url.scheme() == "https" || is_local(&url) {
@@ -173,9 +206,19 @@ fn is_local(url: &Url) -> bool {
 
 fn secret(name: &'static str, path: &str) -> Finding {
     const OTHERS: u32 = 0o007;
-    match composition::rights_of(path.as_ref()) {
-        Ok(mode) if mode & OTHERS == 0 => Finding::ok(name, format!("{path} has the mode {mode:04o}")),
-        Ok(mode) => Finding::warning(
+    /// Where containers have what is mounted for them alone: whoever runs them keeps others out.
+    const MOUNTED: [&str; 2] = ["/run/secrets", "/var/run/secrets"];
+    let file = Path::new(path);
+    if MOUNTED.iter().any(|folder| file.starts_with(folder)) {
+        return Finding::ok(name, format!("{path} is mounted for the container"));
+    }
+    let mode = composition::rights_of(file);
+    match mode.and_then(|mode| Ok((mode, mode & OTHERS != 0 && composition::others_may_reach(file)?))) {
+        Ok((mode, false)) if mode & OTHERS == 0 => {
+            Finding::ok(name, format!("{path} has the mode {mode:04o}"))
+        }
+        Ok((_, false)) => Finding::ok(name, format!("{path} is in a folder that others can't enter")),
+        Ok((mode, true)) => Finding::warning(
             name,
             format!("{path} has the mode {mode:04o}"),
             "every user of the machine can read the secret; `chmod o=`",
@@ -212,6 +255,13 @@ mod tests {
         for inside in ["127.0.0.1", "10.1.2.3", "192.168.0.1", "::1", "fd00::1", "::ffff:10.0.0.1"] {
             assert!(!is_public(inside.parse().unwrap()), "{inside}");
         }
+    }
+
+    #[test]
+    fn what_is_mounted_for_a_container_is_judged_by_nobody() {
+        let severity = |path| secret("DATABASE_URL_FILE", path).severity;
+        assert_eq!(severity("/run/secrets/database-url"), Severity::Ok);
+        assert_eq!(severity("/run/secretsof/nobody"), Severity::Warning, "it is not there");
     }
 
     #[test]

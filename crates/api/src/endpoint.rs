@@ -1,18 +1,25 @@
 //! A path and the methods it knows: with and without trailing slash, `HEAD` wherever `GET` is, `Allow`
 //! on `OPTIONS` and on every 405. Each method comes with what the OpenAPI document says of it.
 
+use std::rc::Rc;
+
+use actix_web::body::BoxBody;
+use actix_web::dev::ServiceRequest;
 use actix_web::http::{Method, header};
+use actix_web::middleware::{Next, from_fn};
 use actix_web::web::{self, ServiceConfig};
 use actix_web::{FromRequest, Handler, HttpRequest, HttpResponse, Resource, Responder, Route};
 use utoipa::openapi::HttpMethod;
 use utoipa::openapi::path::Operation;
 
+use crate::access_log::Notes;
 use crate::body::PATCH_TYPES;
 use crate::error::ApiError;
 
 /// What answers at one path.
 pub struct Endpoint {
     path: String,
+    base: String,
     resource: Resource,
     methods: Vec<Method>,
     /// What the document says of some of the methods. It is made for the document alone, and not by
@@ -24,9 +31,11 @@ impl Endpoint {
     /// Nothing yet, at `path`, which has no trailing slash.
     #[must_use]
     pub fn at(path: &str) -> Self {
+        let (base, rest) = base_and_rest(path);
         Self {
             path: path.to_owned(),
-            resource: web::resource([path.to_owned(), format!("{path}/")]),
+            base: base.to_owned(),
+            resource: web::resource([rest.to_owned(), format!("{rest}/")]),
             methods: Vec::new(),
             described: Vec::new(),
         }
@@ -35,14 +44,20 @@ impl Endpoint {
     /// Nothing yet, at every path below one: `path` ends with the name of what varies, slashes and all.
     #[must_use]
     pub fn below(path: &str) -> Self {
-        let pattern = path.replace('}', ":.*}");
-        Self { resource: web::resource(pattern), ..Self::at(path) }
+        let (_, rest) = base_and_rest(path);
+        Self { resource: web::resource(rest.replace('}', ":.*}")), ..Self::at(path) }
     }
 
     /// Its path, with a name in braces for every part that varies.
     #[must_use]
     pub fn path(&self) -> &str {
         &self.path
+    }
+
+    /// Its path up to the first part that varies.
+    #[must_use]
+    pub fn base(&self) -> &str {
+        &self.base
     }
 
     /// The methods that it knows, but for `OPTIONS`, which every one knows.
@@ -115,18 +130,30 @@ impl Endpoint {
         self
     }
 
-    /// Puts it among the paths of the service.
+    /// Puts it among the paths below its [`base`](Self::base).
     pub fn register(self, config: &mut ServiceConfig) {
         let names: Vec<_> = self.methods.iter().map(Method::as_str).chain(["OPTIONS"]).collect();
         let allow = names.join(", ");
         let patches = self.methods.contains(&Method::PATCH);
-        config.service(self.resource.route(options(allow.clone(), patches)).default_service(web::to(
+        let resource = self.resource.route(options(allow.clone(), patches)).default_service(web::to(
             move |request: HttpRequest| {
                 let (allow, method) = (allow.clone(), request.method().to_string());
                 async move { Err::<HttpResponse, _>(ApiError::MethodNotAllowed { method, allow }) }
             },
-        )));
+        ));
+        // Told here, where it is known: asked for it, actix matches the path with every pattern once more.
+        let pattern: Rc<str> = self.path.into();
+        config.service(resource.wrap(from_fn(move |request: ServiceRequest, next: Next<BoxBody>| {
+            if let Some(notes) = Notes::of(request.request()) {
+                notes.set_route(&pattern);
+            }
+            next.call(request)
+        })));
     }
+}
+
+fn base_and_rest(path: &str) -> (&str, &str) {
+    path.split_at(path.find("/{").unwrap_or(path.len()))
 }
 
 /// Without credentials: a CORS preflight carries none (contract, section 9).

@@ -1,21 +1,28 @@
 //! 401 and 403, before anything of the body is read.
 
-use std::future::Future;
+use std::future::{Future, Ready, ready};
+use std::marker::PhantomData;
 use std::net::Ipv4Addr;
 use std::pin::Pin;
+use std::rc::Rc;
 use std::time::Instant;
 
 use actix_web::dev::Payload;
 use actix_web::http::{StatusCode, header};
 use actix_web::{FromRequest, HttpRequest, ResponseError as _, web};
 use portfolio_domain::access::{AccessError, Action, Permitted};
+use portfolio_domain::staff::StaffName;
 use portfolio_domain::token::Token;
 
 use crate::access_log::Notes;
 use crate::audit;
+use crate::composition::in_one_session;
 use crate::error::{ApiError, CredentialsError};
 use crate::headers::field;
 use crate::service::{Budget, Service};
+
+/// What the logs say of a request that came to no service at all: a mistake of ours.
+const NO_SERVICE: &str = "no service is set up";
 
 /// A request whose caller may do `A`. A handler that has it in its signature can't be reached
 /// without; actix hands the body over to be read only afterwards.
@@ -35,16 +42,66 @@ impl<A: Action> FromRequest for Guarded<A> {
         let token = token(request);
         let shared = request.app_data::<web::Data<Service>>().cloned().zip(Notes::of(request));
         Box::pin(async move {
-            let (service, notes) =
-                shared.ok_or_else(|| ApiError::Unavailable("no service is set up".into()))?;
+            let (service, notes) = shared.ok_or_else(|| ApiError::Unavailable(NO_SERVICE.into()))?;
             let judged = judge(token, &service).await;
-            match &judged {
-                Ok(Self { permitted, .. }) => notes.set_caller(&permitted.caller().name),
-                Err(ApiError::Access(AccessError::Forbidden { name, .. })) => notes.set_caller(name),
-                Err(_) => {}
-            }
-            judged.map_err(|error| refused(error, &service, &notes))
+            told(judged, &service, &notes, |guarded: &Self| &guarded.permitted.caller().name)
         })
+    }
+}
+
+/// A request that only reads, its credentials not judged yet: that is done in one session with what it reads.
+pub struct Reader<A> {
+    token: Result<Token, CredentialsError>,
+    service: web::Data<Service>,
+    notes: Rc<Notes>,
+    action: PhantomData<A>,
+}
+
+impl<A: Action> FromRequest for Reader<A> {
+    type Error = ApiError;
+    type Future = Ready<Result<Self, ApiError>>;
+
+    fn from_request(request: &HttpRequest, _: &mut Payload) -> Self::Future {
+        let shared = request.app_data::<web::Data<Service>>().cloned().zip(Notes::of(request));
+        ready(match shared {
+            Some((service, notes)) => Ok(Self { token: token(request), service, notes, action: PhantomData }),
+            None => Err(ApiError::Unavailable(NO_SERVICE.into())),
+        })
+    }
+}
+
+impl<A: Action> Reader<A> {
+    /// Judges the caller and, when it may do `A`, reads with the proof of it.
+    ///
+    /// # Errors
+    ///
+    /// 401, 403 and 503, and those of `read`.
+    pub async fn read<T, W>(
+        self,
+        read: impl FnOnce(Permitted<A>) -> W + Send + 'static,
+    ) -> Result<T, ApiError>
+    where
+        T: Send + 'static,
+        W: Future<Output = Result<T, ApiError>> + Send,
+    {
+        let Self { token, service, notes, .. } = self;
+        let shared = service.clone();
+        let judged = async move {
+            let token = presented(token, &shared)?;
+            let authorizer = shared.authorizer.clone();
+            let work = async move {
+                let permitted = authorizer.permit(&token).await?;
+                let name = permitted.caller().name.clone();
+                Ok::<_, AccessError>((name, read(permitted).await))
+            };
+            let (name, done) = Budget::default()
+                .spend(in_one_session(&*shared.sessions, work))
+                .await?
+                .map_err(AccessError::from)??;
+            Ok((name, done))
+        };
+        let (_, done) = told(judged.await, &service, &notes, |(name, _)| name)?;
+        done
     }
 }
 
@@ -52,11 +109,32 @@ async fn judge<A: Action>(
     token: Result<Token, CredentialsError>,
     service: &Service,
 ) -> Result<Guarded<A>, ApiError> {
-    let token = token.map_err(ApiError::Credentials)?;
-    service.readiness.started().map_err(|waiting| ApiError::Unavailable(waiting.to_string()))?;
+    let token = presented(token, service)?;
     let mut budget = Budget::default();
     let permitted = budget.spend(service.authorizer.permit(&token)).await??;
     Ok(Guarded { permitted, budget })
+}
+
+/// What is to be judged, as soon as it can be.
+fn presented(token: Result<Token, CredentialsError>, service: &Service) -> Result<Token, ApiError> {
+    let token = token.map_err(ApiError::Credentials)?;
+    service.readiness.started().map_err(|waiting| ApiError::Unavailable(waiting.to_string()))?;
+    Ok(token)
+}
+
+/// Notes whose the request is, and what came of judging it.
+fn told<T>(
+    judged: Result<T, ApiError>,
+    service: &Service,
+    notes: &Notes,
+    name: impl FnOnce(&T) -> &StaffName,
+) -> Result<T, ApiError> {
+    match &judged {
+        Ok(permitted) => notes.set_caller(name(permitted)),
+        Err(ApiError::Access(AccessError::Forbidden { name, .. })) => notes.set_caller(name),
+        Err(_) => {}
+    }
+    judged.map_err(|error| refused(error, service, notes))
 }
 
 /// What a caller is told who was not let through: a failed authentication counts against its address.

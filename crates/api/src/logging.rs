@@ -6,6 +6,7 @@
 use std::fmt::{self, Write};
 use std::io::{self, BufWriter, IsTerminal as _};
 use std::sync::OnceLock;
+use std::time::Duration;
 
 use anyhow::anyhow;
 use tracing::field::Field;
@@ -37,7 +38,7 @@ pub fn start(format: Option<&str>, levels: Option<&str>) -> anyhow::Result<Worke
     const USUAL: &str = "info,actix_server=warn,actix_http::h1::dispatcher=off";
     let levels = levels.filter(|levels| !levels.is_empty()).unwrap_or(USUAL);
     let filter = EnvFilter::try_new(levels).map_err(|_| {
-        anyhow!("RUST_LOG: must be a level, or targets with levels, as info or portfolio_api=debug")
+        anyhow!("RUST_LOG: must be a level, or targets with levels, as info or info,portfolio_api=debug")
     })?;
     let json = match format.unwrap_or_default() {
         "" => !io::stderr().is_terminal(),
@@ -46,7 +47,7 @@ pub fn start(format: Option<&str>, levels: Option<&str>) -> anyhow::Result<Worke
         _ => return Err(anyhow!("LOG_FORMAT: must be text or json")),
     };
     let lines = NonBlockingBuilder::default().lossy(true).buffered_lines_limit(MAX_LINES).thread_name("log");
-    let (lines, guard) = lines.finish(BufWriter::new(io::stderr()));
+    let (lines, guard) = lines.finish(Gathering(BufWriter::new(io::stderr())));
     let _ = DROPPED.set(lines.error_counter());
     let logs = tracing_subscriber::fmt().with_env_filter(filter).with_writer(lines);
     if json {
@@ -58,6 +59,23 @@ pub fn start(format: Option<&str>, levels: Option<&str>) -> anyhow::Result<Worke
     // The usual hook writes several lines, past the log.
     std::panic::set_hook(Box::new(|panic| tracing::error!(%panic, "panicked")));
     Ok(guard)
+}
+
+/// Writes on when it is told that nothing more is there, and gives lines a moment to gather then: one by one, each
+/// would wake the thread that writes it.
+struct Gathering<W>(W);
+
+impl<W: io::Write> io::Write for Gathering<W> {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        self.0.write(bytes)
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        const MOMENT: Duration = Duration::from_millis(5);
+        self.0.flush()?;
+        std::thread::sleep(MOMENT);
+        Ok(())
+    }
 }
 
 /// Writes a field as text that stays on its line and moves no cursor.

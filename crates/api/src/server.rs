@@ -67,6 +67,7 @@ pub async fn serve(config: ServeConfig) -> anyhow::Result<()> {
         ),
         rename_image: RenameImage::new(storage.images.clone()),
         delete_image: DeleteImage::new(storage.images.clone(), media.clone()),
+        sessions: storage.sessions.clone(),
         media: media.clone(),
         readiness: readiness.clone(),
         writes: writes.clone(),
@@ -159,9 +160,7 @@ async fn start(config: &ServeConfig, readiness: &Readiness) -> anyhow::Result<()
             Ok(pending) if pending.is_empty() => break,
             Ok(pending) => (Waiting::ForMigrations, format!("pending migrations: {}", pending.join(", "))),
             Err(MigrateError::Unreachable(why)) => (Waiting::ForDatabase, why),
-            Err(error @ (MigrateError::Refused(_) | MigrateError::Failed(_))) => {
-                return Err(config::database_error(error));
-            }
+            Err(error) => return Err(config::database_error(error)),
         };
         if said != why {
             tracing::warn!(why, "{waiting}");

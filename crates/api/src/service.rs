@@ -13,6 +13,7 @@ use portfolio_domain::use_cases::{
 use tokio::time::timeout;
 
 use crate::client_address::TrustedProxies;
+use crate::composition::Sessions;
 use crate::error::ApiError;
 use crate::metrics::Metrics;
 use crate::openapi::Documents;
@@ -45,6 +46,8 @@ pub struct Service {
     pub rename_image: RenameImage,
     /// The use case behind `DELETE /api/images/:id`.
     pub delete_image: DeleteImage,
+    /// Where reads are done in one go.
+    pub sessions: Arc<dyn Sessions>,
     /// The files behind `GET /media/…`, which anyone may see.
     pub media: Arc<dyn MediaStore>,
     /// Whether it can do its work.

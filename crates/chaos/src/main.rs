@@ -41,7 +41,7 @@ struct Flags {
     #[arg(long, value_name = "FILE")]
     json: Option<PathBuf>,
     /// Put the table into this document, between its two marks
-    #[arg(long, value_name = "FILE")]
+    #[arg(long, value_name = "FILE", conflicts_with = "only")]
     write: Option<PathBuf>,
     /// What the services say goes here
     #[arg(long, value_name = "FILE", default_value = "target/chaos.log")]

@@ -7,7 +7,7 @@ use portfolio_domain::image::{FileSize, MAX_FILE_SIZE};
 
 use crate::file_system::{self, FileSystem};
 
-/// Looks at the folder at `root`, which need not be there. Whether it can be written to, the store's
+/// Looks at what the folder at `root` lies on, which need not be there. Whether it can be written to, the store's
 /// [`Probe`](portfolio_domain::ports::Probe) tells.
 #[must_use]
 pub fn examine_folder(root: &Path) -> Vec<Finding> {
@@ -28,7 +28,22 @@ pub fn examine_folder(root: &Path) -> Vec<Finding> {
         ),
         Err(error) => Finding::warning(name, found(&error.to_string()), "it could not be told"),
     };
-    vec![lies_on, room("room for media", root), room("room for temporary files", &std::env::temp_dir())]
+    vec![lies_on, room("room for media", root)]
+}
+
+/// Looks at the system's folder for temporary files, in which every upload is kept until it is stored.
+#[must_use]
+pub fn examine_temporary_folder() -> Finding {
+    const NAME: &str = "room for temporary files";
+    let folder = std::env::temp_dir();
+    match file_system::may_write(&folder) {
+        Ok(()) => room(NAME, &folder),
+        Err(error) => Finding::breaks(
+            NAME,
+            error.to_string(),
+            "nothing can be uploaded; make the folder and give the rights, or name another one in TMPDIR",
+        ),
+    }
 }
 
 /// Uploads are refused with 507 where there is none left.

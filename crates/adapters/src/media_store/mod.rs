@@ -18,7 +18,7 @@ mod examination;
 mod local;
 mod s3;
 
-pub use examination::examine_folder;
+pub use examination::{examine_folder, examine_temporary_folder};
 pub use local::LocalMediaStore;
 pub use s3::{InvalidLocation, OpenError, S3Location, S3MediaStore, S3Settings};
 

@@ -1,5 +1,7 @@
 //! Which settings of a server break what the service promises.
 
+use std::path::Path;
+
 use diesel::connection::SimpleConnection as _;
 use diesel::prelude::*;
 use diesel::sql_types::{BigInt, Bool, Nullable, Text};
@@ -23,7 +25,7 @@ pub fn examine(url: &PostgresUrl, connections: u32) -> Result<Vec<Finding>, Migr
     // Whoever asks waits no longer for a server that stands still than for one that is away.
     let seen =
         connection.batch_execute("SET statement_timeout = '2s'").and_then(|()| Seen::of(&mut connection));
-    let seen = seen.map_err(|error| MigrateError::Failed(one_line(&error)))?;
+    let seen = seen.map_err(|error| MigrateError::Unreadable(one_line(&error)))?;
     Ok(seen.judge(url, connections))
 }
 
@@ -53,7 +55,7 @@ struct Table {
 
 #[derive(QueryableByName)]
 struct Session {
-    /// Whether the server is on another machine; a socket and the loopback are not.
+    /// Whether it is reached neither over a socket nor over this machine's loopback.
     #[diesel(sql_type = Bool)]
     remote: bool,
     #[diesel(sql_type = Bool)]
@@ -71,7 +73,8 @@ const SETTINGS: &str = "SELECT name, setting AS value, source FROM pg_settings W
 
 /// After a crash, the server empties them.
 const UNLOGGED: &str = "SELECT relname::text AS name FROM pg_class
-    WHERE relnamespace = current_schema()::regnamespace AND relpersistence = 'u' AND relkind IN ('r', 'p')
+    WHERE relnamespace = (SELECT oid FROM pg_namespace WHERE nspname = current_schema())
+      AND relpersistence = 'u' AND relkind IN ('r', 'p')
     ORDER BY relname";
 
 const SESSION: &str = "SELECT
@@ -140,8 +143,19 @@ impl Seen {
         if self.value(name) == "on" {
             return Finding::ok(name, "on");
         }
-        let advice = format!("{what_follows}; `ALTER SYSTEM SET {name} = on`, and reload");
+        let advice = format!("{what_follows}; {}", self.how_to_turn_on(name));
         Finding::breaks(name, self.told(name), advice)
+    }
+
+    /// What undoes that `name` is not `on`, where it was set.
+    fn how_to_turn_on(&self, name: &str) -> String {
+        match self.setting(name).map_or("", |setting| setting.source.as_str()) {
+            "database" => format!("`ALTER DATABASE … RESET {name}`"),
+            "user" | "database user" | "global" => format!("`ALTER ROLE … RESET {name}`"),
+            "command line" => format!("take {name} out of the command line that starts the server"),
+            "client" => format!("take {name} out of DATABASE_URL and PGOPTIONS"),
+            _ => format!("`ALTER SYSTEM SET {name} = on`, and reload"),
+        }
     }
 
     /// The service sets its own sessions to `on`; migrations, `pg_restore` and everybody else take what is set.
@@ -150,17 +164,13 @@ impl Seen {
         if self.value(NAME) != "off" {
             return Finding::ok(NAME, self.value(NAME));
         }
-        let place = match self.setting(NAME).map(|setting| setting.source.as_str()) {
-            Some("database") => "ALTER DATABASE … RESET synchronous_commit",
-            Some("user" | "database user") => "ALTER ROLE … RESET synchronous_commit",
-            _ => "ALTER SYSTEM SET synchronous_commit = on, and reload",
-        };
         Finding::breaks(
             NAME,
             self.told(NAME),
             format!(
                 "what is answered is not on disk yet, and a crash of the server loses it; only the sessions of the \
-                 service turn it on, not migrations and not pg_restore; `{place}`"
+                 service turn it on, not migrations and not pg_restore; {}",
+                self.how_to_turn_on(NAME)
             ),
         )
     }
@@ -177,23 +187,21 @@ impl Seen {
         )
     }
 
-    /// Of one host nobody knows whether another one is to take its place.
+    /// Of one host nobody knows whether another one is to take its place. How long a commit waits is no matter: the
+    /// service's sessions wait for all that there is to wait for.
     fn standby(&self, url: &PostgresUrl) -> Option<Finding> {
         const NAME: &str = "replication";
         if !url.names_several_hosts() {
             return None;
         }
-        let waits = !self.value("synchronous_standby_names").is_empty()
-            && !["off", "local"].contains(&self.value("synchronous_commit"));
-        Some(if waits {
-            Finding::ok(NAME, "commits wait for a standby")
-        } else {
+        Some(if self.value("synchronous_standby_names").trim().is_empty() {
             Finding::breaks(
                 NAME,
                 "DATABASE_URL names several hosts, and no commit waits for a standby",
-                "whichever takes over may lack answered changes; set synchronous_standby_names, and \
-                 synchronous_commit to on or remote_apply",
+                "whichever takes over may lack answered changes; set synchronous_standby_names",
             )
+        } else {
+            Finding::ok(NAME, "commits wait for a standby")
         })
     }
 
@@ -229,13 +237,18 @@ impl Seen {
         const NAME: &str = "TLS to the database";
         const ADVICE: &str = "whoever is on the way can read and change everything; `?sslmode=verify-full`, and a build \
                               with --no-default-features";
-        let mode = url.parameter("sslmode").or_else(|| std::env::var("PGSSLMODE").ok());
-        let verified = mode.is_some_and(|mode| ["verify-ca", "verify-full"].contains(&mode.as_str()));
+        let set = |parameter: &str, variable: &str| {
+            let set = url.parameter(parameter).or_else(|| std::env::var(variable).ok());
+            set.filter(|value| !value.is_empty())
+        };
+        let home = || Some(format!("{}/.postgresql/root.crt", std::env::var("HOME").ok()?));
+        let root = set("sslrootcert", "PGSSLROOTCERT").or_else(home);
+        let verified = checks_certificate(set("sslmode", "PGSSLMODE").as_deref(), root.as_deref());
         match (self.session.remote, self.session.tls) {
-            (false, _) => Finding::ok(NAME, "not needed: the server is on this machine"),
+            (false, _) => Finding::ok(NAME, "not needed: over a socket or this machine's loopback"),
             (true, true) if verified => Finding::ok(NAME, "on, and its certificate is checked"),
             (true, true) => Finding::warning(NAME, "on, but nobody checks its certificate", ADVICE),
-            (true, false) => Finding::warning(NAME, "off, and the server is on another machine", ADVICE),
+            (true, false) => Finding::warning(NAME, "off, and not over this machine's loopback", ADVICE),
         }
     }
 
@@ -251,6 +264,17 @@ impl Seen {
         } else {
             Finding::ok(NAME, "no superuser")
         }
+    }
+}
+
+/// Whether libpq, which speaks TLS by `mode`, holds the server's certificate against those in `root` (PostgreSQL's
+/// manual, "SSL Support"): `require` does where there is such a file, and `system` stands for `verify-full`.
+fn checks_certificate(mode: Option<&str>, root: Option<&str>) -> bool {
+    match mode {
+        Some("verify-ca" | "verify-full") => true,
+        Some("require") => root.is_some_and(|file| Path::new(file).exists()),
+        None => root == Some("system"),
+        Some(_) => false,
     }
 }
 
@@ -312,10 +336,52 @@ mod tests {
         assert_eq!(wrong(&seen(&[]), TWO, 8), [("replication", BreaksPromise)]);
         let names = ("synchronous_standby_names", "b");
         assert_eq!(wrong(&seen(&[names]), TWO, 8), []);
-        assert_eq!(
-            wrong(&seen(&[names, ("synchronous_commit", "local")]), TWO, 8),
-            [("replication", BreaksPromise)]
-        );
+        assert_eq!(wrong(&seen(&[names, ("synchronous_commit", "local")]), TWO, 8), []);
+        let hasty = seen(&[names, ("synchronous_commit", "off")]);
+        assert_eq!(wrong(&hasty, TWO, 8), [("synchronous_commit", BreaksPromise)], "the service turns it on");
+    }
+
+    #[test]
+    fn advice_goes_to_where_a_setting_was_set() {
+        for (source, advice) in [
+            ("configuration file", "`ALTER SYSTEM SET synchronous_commit = on`"),
+            ("database", "`ALTER DATABASE … RESET synchronous_commit`"),
+            ("user", "`ALTER ROLE … RESET synchronous_commit`"),
+            ("command line", "the command line that starts the server"),
+            ("client", "DATABASE_URL and PGOPTIONS"),
+        ] {
+            let mut seen = seen(&[("synchronous_commit", "off"), ("fsync", "off")]);
+            for setting in &mut seen.settings {
+                setting.source = source.into();
+            }
+            let findings = seen.judge(&url("postgres://a/site"), 8);
+            for finding in findings.iter().filter(|finding| finding.severity == Severity::BreaksPromise) {
+                let advice = advice.replace("synchronous_commit", finding.subject);
+                assert!(finding.advice.contains(&advice), "{source}: {finding:?}");
+            }
+        }
+    }
+
+    #[test]
+    fn a_certificate_is_checked_by_libpq_s_own_rule() {
+        let folder = tempfile::tempdir().unwrap();
+        let file = folder.path().join("root.crt");
+        let root = file.to_str().unwrap().to_owned();
+        assert!(!checks_certificate(Some("require"), Some(&root)), "it is not there");
+        std::fs::write(&file, "").unwrap();
+        let root = Some(root.as_str());
+        for (mode, root, checks) in [
+            (Some("verify-full"), None, true),
+            (Some("verify-ca"), root, true),
+            (Some("require"), root, true),
+            (Some("require"), None, false),
+            (Some("prefer"), root, false),
+            (None, Some("system"), true),
+            (None, root, false),
+            (None, None, false),
+        ] {
+            assert_eq!(checks_certificate(mode, root), checks, "{mode:?} {root:?}");
+        }
     }
 
     #[test]

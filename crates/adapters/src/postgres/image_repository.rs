@@ -15,7 +15,7 @@ use portfolio_domain::ports::{ImageRemoval, ImageRepository, PortError};
 use portfolio_domain::search::Search;
 
 use super::schema::{IMAGE, THUMBNAIL, employers, images, thumbnails};
-use super::{PostgresDatabase, search_keys};
+use super::{PostgresDatabase, row_counts, search_keys};
 use crate::blocking::refused_is_none;
 use crate::rows::{self, Time};
 
@@ -159,7 +159,11 @@ fn page(connection: &mut PgConnection, query: &ImageQuery) -> QueryResult<ImageP
         };
     }
     let rows: Vec<rows::ImageRow> = in_order.load(connection)?;
-    let count = matching(search).count().get_result::<i64>(connection)?.try_into().unwrap_or_default();
+    let count = if search.words().is_empty() {
+        row_counts::of(connection, row_counts::IMAGES)?
+    } else {
+        matching(search).count().get_result::<i64>(connection)?.try_into().unwrap_or_default()
+    };
     Ok(ImagePage { count, images: with_thumbnails(connection, rows)? })
 }
 

@@ -7,6 +7,7 @@ mod examination;
 mod image_repository;
 mod list;
 mod patch_statement;
+mod row_counts;
 mod schema;
 mod search_keys;
 mod staff_repository;
@@ -122,7 +123,9 @@ const MIGRATION_PATIENCE: &str = "SET lock_timeout = '700ms'";
 /// [`MigrateError`] when they can't be listed.
 pub fn pending_migrations(url: &PostgresUrl) -> Result<Vec<String>, MigrateError> {
     let mut connection = connect_for_migrations(url)?;
-    let pending = applied(&mut connection).and_then(|applied| {
+    // Behind whoever keeps a table to itself it would wait for ever.
+    let pending = connection.batch_execute("SET lock_timeout = '2s'").and_then(|()| applied(&mut connection));
+    let pending = pending.and_then(|applied| {
         let pending = migrations::pending::<Pg>(&migrations::POSTGRES, &applied)
             .map_err(|error| DieselError::QueryBuilderError(error.into()))?;
         if pending.is_empty() && search_keys::are_missing(&mut connection)? {
@@ -130,7 +133,7 @@ pub fn pending_migrations(url: &PostgresUrl) -> Result<Vec<String>, MigrateError
         }
         Ok(pending)
     });
-    pending.map_err(|error| told_apart(&mut connection, MigrateError::Failed(one_line(&error))))
+    pending.map_err(|error| told_apart(&mut connection, MigrateError::Unreadable(one_line(&error))))
 }
 
 /// Applies the pending migrations, on a connection of its own, under a lock for which it waits.
@@ -150,6 +153,7 @@ pub fn migrate(url: &PostgresUrl) -> Result<Vec<String>, MigrateError> {
         .and_then(|()| migrations::apply::<Pg>(&mut connection, migrations::POSTGRES))
         .and_then(|applied| {
             search_keys::fill(&mut connection)
+                .and_then(|()| row_counts::settle(&mut connection))
                 .map(|()| applied)
                 .map_err(|error| MigrateError::Failed(one_line(&error)))
         })
@@ -163,11 +167,11 @@ pub fn migrate(url: &PostgresUrl) -> Result<Vec<String>, MigrateError> {
 /// [`MigrateError`] when that can't be found out.
 pub fn holds_nothing(url: &PostgresUrl) -> Result<bool, MigrateError> {
     let mut connection = connect_for_migrations(url)?;
-    let tables = "NOT EXISTS (SELECT FROM pg_class WHERE relnamespace = current_schema()::regnamespace \
-                  AND relkind IN ('r', 'p', 'v', 'm', 'f'))";
+    let tables = "NOT EXISTS (SELECT FROM pg_class WHERE relkind IN ('r', 'p', 'v', 'm', 'f') \
+                  AND relnamespace = (SELECT oid FROM pg_namespace WHERE nspname = current_schema()))";
     diesel::select(diesel::dsl::sql::<diesel::sql_types::Bool>(tables))
         .get_result(&mut connection)
-        .map_err(|error| MigrateError::Failed(one_line(&error)))
+        .map_err(|error| MigrateError::Unreadable(one_line(&error)))
 }
 
 /// Takes back the newest migration; answers whether there was one. For tests.
@@ -182,7 +186,11 @@ pub fn revert_migration(url: &PostgresUrl) -> Result<bool, MigrateError> {
 fn connect_for_migrations(url: &PostgresUrl) -> Result<PgConnection, MigrateError> {
     let mut connection = PgConnection::establish(url.expose()).map_err(|error| {
         let text = one_line(&error);
-        if will_not_pass(&text) { MigrateError::Refused(text) } else { MigrateError::Unreachable(text) }
+        if will_not_pass(&text, url.names_several_hosts()) {
+            MigrateError::Refused(text)
+        } else {
+            MigrateError::Unreachable(text)
+        }
     })?;
     let encoding = diesel::select(diesel::dsl::sql::<Text>("current_setting('server_encoding')"))
         .get_result::<String>(&mut connection)
@@ -193,13 +201,15 @@ fn connect_for_migrations(url: &PostgresUrl) -> Result<PgConnection, MigrateErro
     Ok(connection)
 }
 
-/// Whether what libpq says of a failed connection is cured by no waiting. libpq gives no code.
-fn will_not_pass(text: &str) -> bool {
-    [
+/// Whether what libpq says of a failed connection to a host, or to the `several` of an address, is cured by no waiting.
+/// libpq gives no code.
+fn will_not_pass(text: &str, several: bool) -> bool {
+    /// What is a host's own, while users, passwords and databases are the same on all.
+    const OF_A_HOST: [&str; 2] = ["no pg_hba.conf entry", "certificate verify failed"];
+    const OF_ALL: [&str; 12] = [
         "authentication failed",
         "no password supplied",
         "does not exist",
-        "no pg_hba.conf entry",
         "permission denied for database",
         "invalid connection option",
         "invalid URI query parameter",
@@ -208,19 +218,20 @@ fn will_not_pass(text: &str) -> bool {
         "invalid sslmode value",
         "invalid target_session_attrs value",
         "invalid load_balance_hosts value",
-        "certificate verify failed",
         "SSL support is not compiled in",
-    ]
-    .iter()
-    .any(|cause| text.contains(cause))
-        && !text.contains("No such file or directory")
+    ];
+    let says = |text: &str, causes: &[&str]| causes.iter().any(|cause| text.contains(cause));
+    // A standby that lets nobody in says nothing of a primary that is away for a moment.
+    let mut hosts = text.split("connection to server ").filter(|host| !host.trim().is_empty());
+    let by_all = if several { hosts.all(|host| says(host, &OF_A_HOST)) } else { says(text, &OF_A_HOST) };
+    (says(text, &OF_ALL) || by_all) && !text.contains("No such file or directory")
 }
 
 /// A migration that failed because the connection went, or others use its table, is no fault of the
 /// migration.
 fn told_apart(connection: &mut PgConnection, error: MigrateError) -> MigrateError {
     match error {
-        MigrateError::Failed(text)
+        MigrateError::Failed(text) | MigrateError::Unreadable(text)
             if text.contains("due to lock timeout") || connection.batch_execute("SELECT 1").is_err() =>
         {
             MigrateError::Unreachable(text)
@@ -244,4 +255,32 @@ fn applied(connection: &mut PgConnection) -> QueryResult<Vec<String>> {
 struct Applied {
     #[diesel(sql_type = diesel::sql_types::Nullable<Text>)]
     version: Option<String>,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn of_several_hosts_one_that_lets_nobody_in_is_waited_with() {
+        let refused = "connection to server at \"a\" (192.0.2.1), port 5432 failed: Connection refused Is the server \
+                       running on that host and accepting TCP/IP connections?";
+        let shut = "connection to server at \"b\" (192.0.2.2), port 5432 failed: FATAL: no pg_hba.conf entry for host \
+                    \"192.0.2.9\", user \"anna\", database \"site\", no encryption";
+        let unknown = "could not translate host name \"a\" to address: Name or service not known";
+        let password = "connection to server at \"b\" (192.0.2.2), port 5432 failed: FATAL: password authentication \
+                        failed for user \"anna\"";
+        for (text, several, ends) in [
+            (shut.to_owned(), false, true),
+            (format!("{refused} {shut}"), false, true),
+            (format!("{refused} {shut}"), true, false),
+            (format!("{unknown} {shut}"), true, false),
+            (format!("{shut} {shut}"), true, true),
+            (format!("{refused} {password}"), true, true),
+            (refused.to_owned(), true, false),
+            (String::new(), false, false),
+        ] {
+            assert_eq!(will_not_pass(&text, several), ends, "{several} {text}");
+        }
+    }
 }

@@ -78,6 +78,14 @@ table! {
     }
 }
 
+table! {
+    row_counts (id) {
+        id -> BigInt,
+        relation -> Text,
+        number -> BigInt,
+    }
+}
+
 joinable!(employers -> images (image_id));
 joinable!(thumbnails -> images (image_id));
 joinable!(staff_permissions -> staff (staff_id));

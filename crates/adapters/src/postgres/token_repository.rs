@@ -3,7 +3,7 @@ use chrono::{DateTime, Utc};
 use diesel::pg::{Pg, PgConnection};
 use diesel::prelude::*;
 use diesel::result::{DatabaseErrorKind, Error as DieselError};
-use portfolio_domain::ports::{Issued, PortError, TokenRepository};
+use portfolio_domain::ports::{Issued, PortError, Revoked, TokenRepository};
 use portfolio_domain::staff::StaffName;
 use portfolio_domain::token::{NewToken, TokenId, TokenRecord};
 
@@ -60,15 +60,16 @@ impl TokenRepository for PostgresTokenRepository {
         self.database.read(move |connection| records(connection, owner.as_ref(), None)).await
     }
 
-    async fn revoke(&self, id: TokenId, now: DateTime<Utc>) -> Result<Option<TokenRecord>, PortError> {
+    async fn revoke(&self, id: TokenId, now: DateTime<Utc>) -> Result<Option<Revoked>, PortError> {
         self.database
             .write(move |connection| {
                 connection.transaction(|connection| {
-                    diesel::update(tokens::table.find(id.0))
+                    let revoked = diesel::update(tokens::table.find(id.0))
                         .filter(tokens::revoked_at.is_null())
                         .set(tokens::revoked_at.eq(Time(now)))
                         .execute(connection)?;
-                    Ok(records(connection, None, Some(id))?.pop())
+                    let record = records(connection, None, Some(id))?.pop();
+                    Ok(record.map(|record| Revoked { record, newly: revoked > 0 }))
                 })
             })
             .await

@@ -25,23 +25,27 @@ impl SqliteAccessControl {
     }
 }
 
+/// The joins side by side, as those of an employer are: SQLite reads the whole of a table that is joined within
+/// another join, at each call.
+pub(super) fn find(connection: &mut SqliteConnection, hash: &[u8]) -> QueryResult<Option<Grant>> {
+    let rows: Vec<GrantJoin> = tokens::table
+        .inner_join(staff::table)
+        .left_join(staff_permissions::table.on(staff_permissions::staff_id.eq(staff::id)))
+        .filter(tokens::key_hash.eq(hash))
+        .select((
+            (tokens::id, tokens::revoked_at, tokens::expires_at, tokens::last_used_at),
+            staff::all_columns,
+            staff_permissions::code.nullable(),
+        ))
+        .load(connection)?;
+    Ok(rows::grant(rows))
+}
+
 #[async_trait]
 impl AccessControl for SqliteAccessControl {
     async fn find_grant(&self, token: &Token) -> Result<Option<Grant>, PortError> {
         let hash = rows::key_hash(token);
-        let job = move |connection: &mut SqliteConnection| {
-            let rows: Vec<GrantJoin> = tokens::table
-                .inner_join(staff::table.left_join(staff_permissions::table))
-                .filter(tokens::key_hash.eq(hash.as_slice()))
-                .select((
-                    (tokens::id, tokens::revoked_at, tokens::expires_at, tokens::last_used_at),
-                    staff::all_columns,
-                    staff_permissions::code.nullable(),
-                ))
-                .load(connection)?;
-            Ok(rows::grant(rows))
-        };
-        self.database.readers.read_first(job).await
+        self.database.readers.read_first(move |connection| find(connection, &hash)).await
     }
 
     fn note_use(&self, token: TokenId, now: DateTime<Utc>) {

@@ -34,10 +34,7 @@ impl DemoRepository for SqliteDemoRepository {
 
     async fn plant(&self, demo: &Demo) -> Result<Planted, PortError> {
         let demo = demo.clone();
-        self.database
-            .writer
-            .write(move |connection| connection.immediate_transaction(|connection| plant(connection, &demo)))
-            .await
+        self.database.writer.write(move |connection| plant(connection, &demo)).await
     }
 }
 

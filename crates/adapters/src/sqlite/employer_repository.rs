@@ -44,7 +44,7 @@ impl EmployerRepository for SqliteEmployerRepository {
     async fn list(&self, query: &EmployerQuery) -> Result<EmployerPage, PortError> {
         let searches = !query.filter.search.words().is_empty();
         if searches && self.database.readers.read(search_keys::are_missing).await? {
-            self.database.writer.write(search_keys::fill).await?;
+            self.database.writer.write_alone(search_keys::fill).await?;
         }
         let query = query.clone();
         self.database.readers.read(move |connection| list::page(connection, &query)).await
@@ -52,13 +52,11 @@ impl EmployerRepository for SqliteEmployerRepository {
 
     async fn create(&self, new: &NewEmployer, now: DateTime<Utc>) -> Result<Option<Employer>, PortError> {
         let new = new.clone();
-        let job = move |connection: &mut SqliteConnection| {
-            connection.immediate_transaction(|connection| match insert(connection, &new, now)? {
-                Some(id) => find(connection, id),
-                None => Ok(None),
-            })
+        let job = move |connection: &mut SqliteConnection| match insert(connection, &new, now)? {
+            Some(id) => find(connection, id),
+            None => Ok(None),
         };
-        self.database.writer.write(move |connection| refused_is_none(job(connection))).await
+        self.database.writer.write_judged(job, refused_is_none).await
     }
 
     async fn patch(
@@ -69,16 +67,17 @@ impl EmployerRepository for SqliteEmployerRepository {
         now: DateTime<Utc>,
     ) -> Result<Option<Employer>, PortError> {
         let (patch, precondition) = (patch.clone(), precondition.clone());
-        let job = move |connection: &mut SqliteConnection| {
-            // Begun as a reader, it could not become the writer while another is.
-            connection.immediate_transaction(|connection| {
-                match update(connection, id, &patch, &precondition, now)? {
-                    0 => Ok(None),
-                    _ => find(connection, id),
-                }
-            })
+        let job = move |connection: &mut SqliteConnection| match update(
+            connection,
+            id,
+            &patch,
+            &precondition,
+            now,
+        )? {
+            0 => Ok(None),
+            _ => find(connection, id),
         };
-        self.database.writer.write(move |connection| refused_is_none(job(connection))).await
+        self.database.writer.write_judged(job, refused_is_none).await
     }
 
     async fn delete(&self, id: EmployerId, precondition: &Precondition) -> Result<bool, PortError> {
@@ -180,9 +179,11 @@ fn insert(
         .map(|id| id.map(EmployerId))
 }
 
-fn find(connection: &mut SqliteConnection, id: EmployerId) -> QueryResult<Option<Employer>> {
+pub(super) fn find(connection: &mut SqliteConnection, id: EmployerId) -> QueryResult<Option<Employer>> {
+    // A join within a join would be made of all images before one of them is looked up.
     let rows = employers::table
-        .left_join(images::table.left_join(thumbnails::table))
+        .left_join(images::table)
+        .left_join(thumbnails::table.on(thumbnails::image_id.nullable().eq(employers::image_id)))
         .filter(employers::id.eq(id.0))
         .select((EMPLOYER, IMAGE.nullable(), THUMBNAIL.nullable()))
         .load(connection)?;

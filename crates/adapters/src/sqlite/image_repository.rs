@@ -15,7 +15,7 @@ use portfolio_domain::ports::{ImageRemoval, ImageRepository, PortError};
 use portfolio_domain::search::Search;
 
 use super::schema::{IMAGE, THUMBNAIL, employers, images, thumbnails};
-use super::{SqliteDatabase, search_keys};
+use super::{SqliteDatabase, row_counts, search_keys};
 use crate::blocking::refused_is_none;
 use crate::rows::{self, Time};
 
@@ -42,7 +42,7 @@ impl ImageRepository for SqliteImageRepository {
     async fn list(&self, query: &ImageQuery) -> Result<ImagePage, PortError> {
         let searches = !query.search.words().is_empty();
         if searches && self.database.readers.read(search_keys::are_missing).await? {
-            self.database.writer.write(search_keys::fill).await?;
+            self.database.writer.write_alone(search_keys::fill).await?;
         }
         let query = query.clone();
         let job = move |connection: &mut SqliteConnection| {
@@ -61,27 +61,23 @@ impl ImageRepository for SqliteImageRepository {
     async fn create(&self, new: &NewImage, now: DateTime<Utc>) -> Result<Option<Image>, PortError> {
         let new = new.clone();
         let job = move |connection: &mut SqliteConnection| {
-            connection.immediate_transaction(|connection| {
-                let id = insert(connection, &new, now)?;
-                insert_thumbnails(connection, id, &new.thumbnails)?;
-                find(connection, id)
-            })
+            let id = insert(connection, &new, now)?;
+            insert_thumbnails(connection, id, &new.thumbnails)?;
+            find(connection, id)
         };
-        self.database.writer.write(move |connection| refused_is_none(job(connection))).await
+        self.database.writer.write_judged(job, refused_is_none).await
     }
 
     async fn rename(&self, id: ImageId, name: &ImageName) -> Result<Option<Image>, PortError> {
         let name = name.clone();
         let job = move |connection: &mut SqliteConnection| {
-            connection.immediate_transaction(|connection| {
-                if !touch(connection, id)? {
-                    return Ok(None);
-                }
-                diesel::update(images::table.find(id.0))
-                    .set((images::name.eq(name.as_str()), images::search_key.eq(name.search_key().as_str())))
-                    .execute(connection)?;
-                find(connection, id)
-            })
+            if !touch(connection, id)? {
+                return Ok(None);
+            }
+            diesel::update(images::table.find(id.0))
+                .set((images::name.eq(name.as_str()), images::search_key.eq(name.search_key().as_str())))
+                .execute(connection)?;
+            find(connection, id)
         };
         self.database.writer.write(job).await
     }
@@ -93,23 +89,18 @@ impl ImageRepository for SqliteImageRepository {
     ) -> Result<Option<Vec<MediaPath>>, PortError> {
         let thumbnails = thumbnails.to_vec();
         let job = move |connection: &mut SqliteConnection| {
-            connection.immediate_transaction(|connection| {
-                if !touch(connection, id)? {
-                    return Ok(None);
-                }
-                let replaced = delete_thumbnails(connection, id)?;
-                insert_thumbnails(connection, id, &thumbnails)?;
-                Ok(Some(replaced))
-            })
+            if !touch(connection, id)? {
+                return Ok(None);
+            }
+            let replaced = delete_thumbnails(connection, id)?;
+            insert_thumbnails(connection, id, &thumbnails)?;
+            Ok(Some(replaced))
         };
-        self.database.writer.write(move |connection| refused_is_none(job(connection))).await
+        self.database.writer.write_judged(job, refused_is_none).await
     }
 
     async fn remove(&self, id: ImageId) -> Result<ImageRemoval, PortError> {
-        let job = move |connection: &mut SqliteConnection| {
-            connection.immediate_transaction(|connection| remove(connection, id))
-        };
-        self.database.writer.write(job).await
+        self.database.writer.write(move |connection| remove(connection, id)).await
     }
 
     async fn known_paths(&self, paths: &[MediaPath]) -> Result<HashSet<MediaPath>, PortError> {
@@ -152,7 +143,11 @@ fn page(connection: &mut SqliteConnection, query: &ImageQuery) -> QueryResult<Im
         };
     }
     let rows: Vec<rows::ImageRow> = in_order.load(connection)?;
-    let count = matching(search).count().get_result::<i64>(connection)?.try_into().unwrap_or_default();
+    let count = if search.words().is_empty() {
+        row_counts::of(connection, row_counts::IMAGES)?
+    } else {
+        matching(search).count().get_result::<i64>(connection)?.try_into().unwrap_or_default()
+    };
     Ok(ImagePage { count, images: with_thumbnails(connection, rows)? })
 }
 

@@ -4,6 +4,9 @@
 //! than its place in an index; then their employers with images, then these images' thumbnails: four
 //! queries at most, however long the page.
 
+use std::fmt::Write as _;
+
+use chrono::{DateTime, Utc};
 use diesel::dsl::sql;
 use diesel::prelude::*;
 use diesel::sql_types::{BigInt, Bool, Text};
@@ -12,8 +15,10 @@ use portfolio_domain::employer_list::{EmployerFilter, EmployerPage, EmployerQuer
 use portfolio_domain::list::OrderBy;
 use portfolio_domain::search::{Gram, SearchWord};
 
+use super::row_counts;
 use super::schema::{EMPLOYER, IMAGE, THUMBNAIL, employers, images, thumbnails};
-use crate::rows::{self, Time};
+use crate::list_plan::{Plan, Slice, is_decided_by_index};
+use crate::rows;
 
 /// Reads a page, all of it as it was at one moment.
 pub(super) fn page(connection: &mut SqliteConnection, query: &EmployerQuery) -> QueryResult<EmployerPage> {
@@ -22,23 +27,32 @@ pub(super) fn page(connection: &mut SqliteConnection, query: &EmployerQuery) -> 
 
 fn read(connection: &mut SqliteConnection, query: &EmployerQuery) -> QueryResult<EmployerPage> {
     let EmployerQuery { filter, ordering, page } = query;
-    let (limit, offset) = (i64::from(page.limit), i64::try_from(page.offset).unwrap_or(i64::MAX));
-    let count = matching(filter).count().get_result::<i64>(connection)?.try_into().unwrap_or_default();
-    // Few that match are sorted: the index of an order would be walked past all others. `+` hides it.
-    let few = *filter != EmployerFilter::default() && count <= FEW;
-    let hidden = if few { "+" } else { "" };
-    let mut in_order = matching(filter).select(employers::id).limit(limit).offset(offset);
-    for OrderBy { key, descending } in ordering.keys() {
-        let column = match key {
-            OrderKey::Id => "id",
-            OrderKey::Name => "name",
-            OrderKey::CreatedAt => "created_at",
-            OrderKey::UpdatedAt => "updated_at",
-        };
-        let direction = if *descending { "DESC" } else { "ASC" };
-        in_order = in_order.then_order_by(sql::<Text>(&format!("{hidden}{column} {direction}")));
+    let total = row_counts::of(connection, row_counts::EMPLOYERS)?;
+    let is_common = is_common(connection, filter, total)?;
+    let gathered = || if is_common { scanned(filter) } else { gathered(filter) };
+    let count = if *filter == EmployerFilter::default() {
+        total
+    } else {
+        gathered().count().get_result::<i64>(connection)?.try_into().unwrap_or_default()
+    };
+    let Some(slice) = Slice::of(*page, count) else {
+        return Ok(EmployerPage { count, employers: Vec::new() });
+    };
+    let order = slice.order(ordering);
+    let Some(first) = order.first() else { return Ok(EmployerPage { count, employers: Vec::new() }) };
+    let mut ids: Vec<i64> = match Plan::of(filter, first.key, slice, count, total) {
+        Plan::Sort => Vec::new(),
+        Plan::Walk => in_order(walked(filter, *first, None), "", &order, slice).load(connection)?,
+        Plan::WalkUpTo(reach) => {
+            in_order(walked(filter, *first, Some(reach)), "", &order, slice).load(connection)?
+        }
+    };
+    if (ids.len() as u64) < slice.limit {
+        ids = in_order(gathered(), HIDDEN, &order, slice).load(connection)?;
     }
-    let ids: Vec<i64> = in_order.load(connection)?;
+    if slice.from_end {
+        ids.reverse();
+    }
     let rows: Vec<(rows::EmployerRow, Option<rows::ImageRow>)> = employers::table
         .left_join(images::table)
         .filter(employers::id.eq_any(&ids))
@@ -52,62 +66,145 @@ fn read(connection: &mut SqliteConnection, query: &EmployerQuery) -> QueryResult
     Ok(EmployerPage { count, employers })
 }
 
-/// How many are sorted in a few milliseconds.
-const FEW: u64 = 10_000;
+type Employers = employers::BoxedQuery<'static, Sqlite>;
 
-/// Those that pass the filter.
+/// Before a column, it keeps SQLite from using an index of it.
+const HIDDEN: &str = "+";
+
+/// The ids of a slice, its order by columns with `sign`.
+fn in_order(
+    query: Employers,
+    sign: &str,
+    order: &[OrderBy<OrderKey>],
+    slice: Slice,
+) -> employers::BoxedQuery<'static, Sqlite, BigInt> {
+    let mut query = query.select(employers::id).limit(signed(slice.limit)).offset(signed(slice.offset));
+    for OrderBy { key, descending } in order {
+        let by = format!("{sign}employers.{} {}", column(*key), direction(*descending));
+        query = query.then_order_by(sql::<Text>(&by));
+    }
+    query
+}
+
+fn signed(number: u64) -> i64 {
+    i64::try_from(number).unwrap_or(i64::MAX)
+}
+
+fn column(key: OrderKey) -> &'static str {
+    match key {
+        OrderKey::Id => "id",
+        OrderKey::Name => "name",
+        OrderKey::CreatedAt => "created_at",
+        OrderKey::UpdatedAt => "updated_at",
+    }
+}
+
+fn direction(descending: bool) -> &'static str {
+    if descending { "DESC" } else { "ASC" }
+}
+
+/// Those that pass the filter, as an index of the order by `first` comes past them, if there is a `reach` no further
+/// than among so many.
+fn walked(filter: &EmployerFilter, first: OrderBy<OrderKey>, reach: Option<u64>) -> Employers {
+    let of_first = column(first.key);
+    let decided = is_decided_by_index(filter, first.key);
+    let sign = |column: &str| if decided || column == of_first { "" } else { HIDDEN };
+    let query = matching(filter, sign);
+    let Some(reach) = reach else { return query };
+    let mut edge = format!(
+        "employers.{of_first} {} (SELECT {of_first} FROM employers WHERE TRUE",
+        if first.descending { ">=" } else { "<=" }
+    );
+    for (column, comparison, value) in conditions(filter) {
+        if column == of_first {
+            // Writing to a string can't fail.
+            let _ = write!(edge, " AND {column} {comparison} {value}");
+        }
+    }
+    let _ = write!(edge, " ORDER BY {of_first} {} LIMIT 1 OFFSET {reach})", direction(first.descending));
+    query.filter(sql::<Bool>(&edge))
+}
+
+/// Whether so many of `total` may hold the words of `filter` that reading all of them takes less time than finding
+/// each (a fifth of it, measured).
+fn is_common(connection: &mut SqliteConnection, filter: &EmployerFilter, total: u64) -> QueryResult<bool> {
+    let words = filter.search.words();
+    let (many, few) = (total / 8, 1_000);
+    if words.is_empty() || many < few {
+        return Ok(false);
+    }
+    let candidates =
+        sql::<BigInt>("(SELECT count(*) FROM (SELECT 1 FROM employer_search WHERE employer_search MATCH ")
+            .bind::<Text, _>(match_expression(words))
+            .sql(" LIMIT ")
+            .bind::<BigInt, _>(signed(many))
+            .sql("))");
+    let found: i64 = diesel::select(candidates).get_result(connection)?;
+    Ok(found >= signed(many))
+}
+
+/// Those that pass the filter, found by looking at all: by the index of one half of them it takes longer.
+fn scanned(filter: &EmployerFilter) -> Employers {
+    matching(filter, |column| if column.starts_with("has_") { HIDDEN } else { "" })
+}
+
+/// Those that pass the filter, found by the index of grams where it searches.
+fn gathered(filter: &EmployerFilter) -> Employers {
+    let words = filter.search.words();
+    if words.is_empty() {
+        return matching(filter, |_| "");
+    }
+    // The index is asked once for all words: the rarest of what they consist of decides how much of it
+    // is read. A word that is an id need not be in the name.
+    let ids: Vec<String> = words.iter().filter_map(|word| word.id).map(|id| id.to_string()).collect();
+    let candidates =
+        sql::<Bool>("employers.id IN (SELECT rowid FROM employer_search WHERE employer_search MATCH ")
+            .bind::<Text, _>(match_expression(words))
+            .sql(" UNION ALL SELECT value FROM json_each(")
+            .bind::<Text, _>(format!("[{}]", ids.join(",")))
+            .sql("))");
+    scanned(filter).filter(candidates)
+}
+
+/// Those that pass the filter, which asks for each column with its `sign`.
 ///
 /// A piece of SQL among the conditions keeps diesel from caching the statement: there are as many as
 /// there are ways to ask.
-fn matching(filter: &EmployerFilter) -> employers::BoxedQuery<'static, Sqlite> {
+fn matching(filter: &EmployerFilter, sign: impl Fn(&str) -> &'static str) -> Employers {
     let mut query = employers::table.filter(sql::<Bool>("TRUE")).into_boxed();
-    let words = filter.search.words();
-    if !words.is_empty() {
-        // The index is asked once for all words: the rarest of what they consist of decides how much of it
-        // is read. A word that is an id need not be in the name.
-        let ids: Vec<String> = words.iter().filter_map(|word| word.id).map(|id| id.to_string()).collect();
-        let candidates =
-            sql::<Bool>("employers.id IN (SELECT rowid FROM employer_search WHERE employer_search MATCH ")
-                .bind::<Text, _>(match_expression(words))
-                .sql(" UNION ALL SELECT value FROM json_each(")
-                .bind::<Text, _>(format!("[{}]", ids.join(",")))
-                .sql("))");
-        query = query.filter(candidates);
-    }
-    for word in words {
+    for word in filter.search.words() {
         // No employer has a negative id.
         let found = sql::<Bool>("(instr(search_key, ")
             .bind::<Text, _>(word.key.as_str().to_owned())
-            .sql(") > 0 OR employers.id = ")
+            .sql(") > 0 OR +employers.id = ")
             .bind::<BigInt, _>(word.id.unwrap_or(-1))
             .sql(")");
         query = query.filter(found);
     }
-    if let Some(min) = filter.id_min {
-        query = query.filter(employers::id.ge(min));
-    }
-    if let Some(max) = filter.id_max {
-        query = query.filter(employers::id.le(max));
-    }
-    if let Some(from) = filter.created.from {
-        query = query.filter(employers::created_at.ge(Time(from)));
-    }
-    if let Some(before) = filter.created.before {
-        query = query.filter(employers::created_at.lt(Time(before)));
-    }
-    if let Some(from) = filter.updated.from {
-        query = query.filter(employers::updated_at.ge(Time(from)));
-    }
-    if let Some(before) = filter.updated.before {
-        query = query.filter(employers::updated_at.lt(Time(before)));
-    }
-    if let Some(has) = filter.has_image {
-        query = query.filter(employers::has_image.eq(has));
-    }
-    if let Some(has) = filter.has_description {
-        query = query.filter(employers::has_description.eq(has));
+    for (column, comparison, value) in conditions(filter) {
+        query =
+            query.filter(sql::<Bool>(&format!("{}employers.{column} {comparison} {value}", sign(column))));
     }
     query
+}
+
+/// What the filter says of columns: all of them are integers.
+fn conditions(filter: &EmployerFilter) -> Vec<(&'static str, &'static str, i64)> {
+    let micros = |time: DateTime<Utc>| time.timestamp_micros();
+    let EmployerFilter { search: _, id_min, id_max, created, updated, has_image, has_description } = filter;
+    [
+        ("id", ">=", *id_min),
+        ("id", "<=", *id_max),
+        ("created_at", ">=", created.from.map(micros)),
+        ("created_at", "<", created.before.map(micros)),
+        ("updated_at", ">=", updated.from.map(micros)),
+        ("updated_at", "<", updated.before.map(micros)),
+        ("has_image", "=", has_image.map(i64::from)),
+        ("has_description", "=", has_description.map(i64::from)),
+    ]
+    .into_iter()
+    .filter_map(|(column, comparison, value)| Some((column, comparison, value?)))
+    .collect()
 }
 
 /// Asks the index for what all the words consist of.

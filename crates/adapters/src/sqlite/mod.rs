@@ -1,14 +1,16 @@
 //! The adapters for SQLite: the embedded default, one file and no server.
 //!
 //! SQLite knows one writer at a time. A pool of one connection writes, so that writers wait at an
-//! async gate rather than in the engine; a pool of others reads beside it (WAL).
+//! async gate rather than in the engine, and share a commit; a pool of others reads beside it (WAL).
 
 mod access_control;
 mod demo_repository;
 mod employer_repository;
 mod examination;
+mod group_commit;
 mod image_repository;
 mod list;
+mod row_counts;
 mod schema;
 mod search_keys;
 mod snapshot;
@@ -36,9 +38,12 @@ use diesel::prelude::*;
 use diesel::result::{DatabaseErrorKind, Error as DieselError};
 use diesel::sql_types::{BigInt, Text};
 use diesel::sqlite::{Sqlite as SqliteBackend, SqliteConnection};
+use futures_util::future::BoxFuture;
 use portfolio_domain::ports::{PortError, Probe};
+use url::Url;
 
-use crate::blocking::{Database, Engine, PoolStatus};
+use self::group_commit::Writer;
+use crate::blocking::{Database, Engine, PoolStatus, Sessions};
 use crate::migrations::{self, MigrateError, one_line};
 
 /// A SQLite file, through two pools.
@@ -47,7 +52,7 @@ pub struct SqliteDatabase {
     path: PathBuf,
     /// The device and the number of the file, as first seen.
     file: Arc<OnceLock<(u64, u64)>>,
-    writer: Database<Sqlite>,
+    writer: Writer,
     readers: Database<Sqlite>,
 }
 
@@ -59,7 +64,7 @@ pub fn open(path: &Path, readers: u32) -> SqliteDatabase {
     SqliteDatabase {
         path: path.to_owned(),
         file: Arc::default(),
-        writer: Database::new("sqlite writer", engine(false), 1, 1),
+        writer: Writer::new(Database::new("sqlite writer", engine(false), 1, 1)),
         readers: Database::new("sqlite readers", engine(true), readers, 1),
     }
 }
@@ -69,6 +74,13 @@ impl SqliteDatabase {
     #[must_use]
     pub fn status(&self) -> [PoolStatus; 2] {
         [self.writer.status(), self.readers.status()]
+    }
+}
+
+#[async_trait]
+impl Sessions for SqliteDatabase {
+    async fn hold(&self, work: BoxFuture<'static, ()>) -> Result<(), PortError> {
+        self.readers.hold(work).await
     }
 }
 
@@ -107,7 +119,7 @@ impl Engine for Sqlite {
 
     /// A file does not go away as a server does.
     fn is_lost(_: &mut SqliteConnection, error: &DieselError) -> bool {
-        matches!(error, DieselError::BrokenTransactionManager)
+        matches!(error, DieselError::BrokenTransactionManager | DieselError::RollbackErrorOnCommit { .. })
     }
 
     fn is_full(error: &DieselError) -> bool {
@@ -176,20 +188,21 @@ impl Probe for SqliteDatabase {
     }
 }
 
-/// Lists the migrations that are pending, in their order. It changes no table.
+/// Lists the migrations that are pending, in their order. It changes nothing.
 ///
 /// # Errors
 ///
 /// [`MigrateError`] when they can't be listed.
 pub fn pending_migrations(path: &Path) -> Result<Vec<String>, MigrateError> {
-    if !path.exists() {
+    if !path.try_exists().map_err(|error| refused(path, error))? {
         return migrations::pending::<SqliteBackend>(&migrations::SQLITE, &[]);
     }
-    let refused = |error| MigrateError::Refused(one_line(&error));
-    let mut connection = connect_for_migrations(path)?;
-    let applied = applied(&mut connection).map_err(refused)?;
+    let mut connection = connect_to_look(path)?;
+    let applied = applied(&mut connection).map_err(|error| refused(path, error))?;
     let pending = migrations::pending::<SqliteBackend>(&migrations::SQLITE, &applied)?;
-    if pending.is_empty() && search_keys::are_missing(&mut connection).map_err(refused)? {
+    if pending.is_empty()
+        && search_keys::are_missing(&mut connection).map_err(|error| refused(path, error))?
+    {
         return Ok(vec![migrations::SEARCH_KEYS.to_owned()]);
     }
     Ok(pending)
@@ -206,7 +219,11 @@ pub fn migrate(path: &Path) -> Result<Vec<String>, MigrateError> {
     let mut outcome = Ok(Vec::new());
     let done = connection.exclusive_transaction(|connection| {
         outcome = migrations::apply::<SqliteBackend>(connection, migrations::SQLITE);
-        if outcome.is_ok() { search_keys::fill(connection) } else { Err(DieselError::RollbackTransaction) }
+        if outcome.is_err() {
+            return Err(DieselError::RollbackTransaction);
+        }
+        search_keys::fill(connection)?;
+        row_counts::settle(connection)
     });
     match done {
         Ok(()) | Err(DieselError::RollbackTransaction) => outcome,
@@ -224,7 +241,7 @@ pub fn holds_nothing(path: &Path) -> Result<bool, MigrateError> {
     let mut connection = connect_for_migrations(path)?;
     diesel::select(diesel::dsl::sql::<diesel::sql_types::Bool>("NOT EXISTS (SELECT 1 FROM sqlite_master)"))
         .get_result(&mut connection)
-        .map_err(|error| MigrateError::Failed(one_line(&error)))
+        .map_err(|error| refused(path, error))
 }
 
 /// Takes back the newest migration; answers whether there was one. For tests.
@@ -237,14 +254,42 @@ pub fn revert_migration(path: &Path) -> Result<bool, MigrateError> {
 }
 
 fn connect_for_migrations(path: &Path) -> Result<SqliteConnection, MigrateError> {
-    let refused = |error: String| MigrateError::Refused(format!("{}: {error}", path.display()));
     let engine = Sqlite { path: path.to_owned(), read_only: false };
-    let mut connection = engine
-        .connect()
-        .map_err(|error| if is_locked(&error) { MigrateError::Unreachable(error) } else { refused(error) })?;
+    let mut connection = engine.connect().map_err(|error| refused(path, error))?;
     // Whoever else migrates is waited for.
-    connection.batch_execute("PRAGMA busy_timeout = 60000;").map_err(|error| refused(one_line(&error)))?;
+    connection.batch_execute("PRAGMA busy_timeout = 60000;").map_err(|error| refused(path, error))?;
     Ok(connection)
+}
+
+/// Opens the file at `path`, which is there, and changes nothing: neither how its log is kept, as a connection of the
+/// service does, nor which files lie beside it.
+///
+/// Where there is a log, SQLite would write it into the file when the last connection ends, unless that may only read;
+/// where there is none, one that may only read would leave an empty one.
+fn connect_to_look(path: &Path) -> Result<SqliteConnection, MigrateError> {
+    // The log lies beside the file itself.
+    let file = path.canonicalize().map_err(|error| refused(path, error))?;
+    let log = beside(&file, "-wal").try_exists().map_err(|error| refused(path, error))?;
+    let mut url = Url::from_file_path(&file).map_err(|()| refused(path, "no absolute path"))?;
+    url.set_query(Some(if log { "mode=ro" } else { "mode=rw" }));
+    let mut connection = SqliteConnection::establish(url.as_str()).map_err(|error| refused(path, error))?;
+    connection
+        .batch_execute("PRAGMA busy_timeout = 2000; PRAGMA query_only = ON;")
+        .map_err(|error| refused(path, error))?;
+    Ok(connection)
+}
+
+/// What SQLite keeps beside the file at `path`.
+fn beside(path: &Path, suffix: &str) -> PathBuf {
+    let mut file = path.as_os_str().to_owned();
+    file.push(suffix);
+    file.into()
+}
+
+/// Why the file at `path` can't be used: others hold it, or waiting cures nothing.
+fn refused(path: &Path, error: impl std::fmt::Display) -> MigrateError {
+    let text = format!("{}: {}", path.display(), one_line(&error));
+    if is_locked(&text) { MigrateError::Unreachable(text) } else { MigrateError::Refused(text) }
 }
 
 fn applied(connection: &mut SqliteConnection) -> QueryResult<Vec<String>> {
@@ -267,4 +312,52 @@ struct Count {
 struct Applied {
     #[diesel(sql_type = Text)]
     version: String,
+}
+
+#[cfg(test)]
+mod tests {
+    use diesel::connection::InstrumentationEvent;
+    use portfolio_domain::employer::EmployerId;
+
+    use super::*;
+
+    #[derive(QueryableByName)]
+    struct Step {
+        #[diesel(sql_type = Text)]
+        detail: String,
+    }
+
+    /// What each request asks must not take longer the more there is.
+    #[test]
+    fn an_employer_and_a_key_are_found_without_reading_any_table_as_a_whole() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("a.db");
+        migrate(&path).unwrap();
+        let mut connection = Sqlite { path, read_only: true }.connect().unwrap();
+        let asked = Arc::new(Mutex::new(Vec::new()));
+        let asks = asked.clone();
+        connection.set_instrumentation(move |event: InstrumentationEvent<'_>| {
+            if let InstrumentationEvent::StartQuery { query, .. } = event {
+                asks.lock().unwrap().push(query.to_string());
+            }
+        });
+        employer_repository::find(&mut connection, EmployerId(1)).unwrap();
+        access_control::find(&mut connection, &[0; 32]).unwrap();
+        let asked = std::mem::take(&mut *asked.lock().unwrap());
+        assert_eq!(asked.len(), 2);
+        for query in asked {
+            let (statement, _binds) = query.split_once(" -- binds").unwrap();
+            let plan = diesel::sql_query(format!("EXPLAIN QUERY PLAN {statement}"));
+            let steps: Vec<Step> = plan.load(&mut connection).unwrap();
+            assert!(
+                steps.iter().all(|step| step.detail.starts_with("SEARCH ")),
+                "{query}: {:?}",
+                details(&steps)
+            );
+        }
+    }
+
+    fn details(steps: &[Step]) -> Vec<&str> {
+        steps.iter().map(|step| step.detail.as_str()).collect()
+    }
 }

@@ -78,6 +78,13 @@ table! {
     }
 }
 
+table! {
+    row_counts (relation) {
+        relation -> Text,
+        number -> BigInt,
+    }
+}
+
 joinable!(employers -> images (image_id));
 joinable!(thumbnails -> images (image_id));
 joinable!(staff_permissions -> staff (staff_id));

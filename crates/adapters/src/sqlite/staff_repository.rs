@@ -31,11 +31,9 @@ impl StaffRepository for SqliteStaffRepository {
         let new = new.clone();
         self.database
             .writer
-            .write(move |connection| {
-                connection.immediate_transaction(|connection| match insert(connection, &new)? {
-                    Some(id) => find(connection, id).map(Some),
-                    None => Ok(None),
-                })
+            .write(move |connection| match insert(connection, &new)? {
+                Some(id) => find(connection, id).map(Some),
+                None => Ok(None),
             })
             .await
     }
@@ -45,26 +43,24 @@ impl StaffRepository for SqliteStaffRepository {
         self.database
             .writer
             .write(move |connection| {
-                connection.immediate_transaction(|connection| {
-                    let user = staff::table.filter(staff::name.eq(name.as_str()));
-                    let id = user.select(staff::id).get_result::<i64>(connection).optional()?;
-                    let Some(id) = id else { return Ok(None) };
-                    let standing = (
-                        change.active.map(|active| staff::is_active.eq(active)),
-                        change.staff.map(|is| staff::is_staff.eq(is)),
-                        change.admin.map(|admin| staff::is_admin.eq(admin)),
-                    );
-                    diesel::update(staff::table.find(id))
-                        .set(standing)
-                        .execute(connection)
-                        .optional_empty_changeset()?;
-                    grant(connection, id, &change.grant)?;
-                    diesel::delete(staff_permissions::table)
-                        .filter(staff_permissions::staff_id.eq(id))
-                        .filter(staff_permissions::code.eq_any(codes(&change.withdraw)))
-                        .execute(connection)?;
-                    find(connection, id).map(Some)
-                })
+                let user = staff::table.filter(staff::name.eq(name.as_str()));
+                let id = user.select(staff::id).get_result::<i64>(connection).optional()?;
+                let Some(id) = id else { return Ok(None) };
+                let standing = (
+                    change.active.map(|active| staff::is_active.eq(active)),
+                    change.staff.map(|is| staff::is_staff.eq(is)),
+                    change.admin.map(|admin| staff::is_admin.eq(admin)),
+                );
+                diesel::update(staff::table.find(id))
+                    .set(standing)
+                    .execute(connection)
+                    .optional_empty_changeset()?;
+                grant(connection, id, &change.grant)?;
+                diesel::delete(staff_permissions::table)
+                    .filter(staff_permissions::staff_id.eq(id))
+                    .filter(staff_permissions::code.eq_any(codes(&change.withdraw)))
+                    .execute(connection)?;
+                find(connection, id).map(Some)
             })
             .await
     }

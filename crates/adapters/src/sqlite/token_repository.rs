@@ -3,7 +3,7 @@ use chrono::{DateTime, Utc};
 use diesel::prelude::*;
 use diesel::result::{DatabaseErrorKind, Error as DieselError};
 use diesel::sqlite::{Sqlite, SqliteConnection};
-use portfolio_domain::ports::{Issued, PortError, TokenRepository};
+use portfolio_domain::ports::{Issued, PortError, Revoked, TokenRepository};
 use portfolio_domain::staff::StaffName;
 use portfolio_domain::token::{NewToken, TokenId, TokenRecord};
 
@@ -30,47 +30,44 @@ impl TokenRepository for SqliteTokenRepository {
     async fn issue(&self, new: &NewToken) -> Result<Issued, PortError> {
         let (hash, new) = (rows::key_hash(&new.token), new.clone());
         let job = move |connection: &mut SqliteConnection| {
-            connection.immediate_transaction(|connection| {
-                let owner = staff::table.filter(staff::name.eq(new.owner.as_str())).select(staff::id);
-                let Some(owner) = owner.get_result::<i64>(connection).optional()? else {
-                    return Ok(Issued::UnknownOwner);
-                };
-                diesel::insert_into(tokens::table)
-                    .values((
-                        tokens::staff_id.eq(owner),
-                        tokens::key_hash.eq(hash.as_slice()),
-                        tokens::prefix.eq(new.token.prefix()),
-                        tokens::label.eq(&new.label),
-                        tokens::created_at.eq(Time(new.created_at)),
-                        tokens::expires_at.eq(new.expires_at.map(Time)),
-                    ))
-                    .returning(tokens::id)
-                    .get_result(connection)
-                    .map(|id| Issued::Stored(TokenId(id)))
-            })
+            let owner = staff::table.filter(staff::name.eq(new.owner.as_str())).select(staff::id);
+            let Some(owner) = owner.get_result::<i64>(connection).optional()? else {
+                return Ok(Issued::UnknownOwner);
+            };
+            diesel::insert_into(tokens::table)
+                .values((
+                    tokens::staff_id.eq(owner),
+                    tokens::key_hash.eq(hash.as_slice()),
+                    tokens::prefix.eq(new.token.prefix()),
+                    tokens::label.eq(&new.label),
+                    tokens::created_at.eq(Time(new.created_at)),
+                    tokens::expires_at.eq(new.expires_at.map(Time)),
+                ))
+                .returning(tokens::id)
+                .get_result(connection)
+                .map(|id| Issued::Stored(TokenId(id)))
         };
-        let job = move |connection: &mut SqliteConnection| match job(connection) {
+        let judge = |issued| match issued {
             Err(DieselError::DatabaseError(DatabaseErrorKind::UniqueViolation, _)) => Ok(Issued::KeyInUse),
             issued => issued,
         };
-        self.database.writer.write(job).await
+        self.database.writer.write_judged(job, judge).await
     }
 
     async fn list(&self, owner: Option<StaffName>) -> Result<Vec<TokenRecord>, PortError> {
         self.database.readers.read(move |connection| records(connection, owner.as_ref(), None)).await
     }
 
-    async fn revoke(&self, id: TokenId, now: DateTime<Utc>) -> Result<Option<TokenRecord>, PortError> {
+    async fn revoke(&self, id: TokenId, now: DateTime<Utc>) -> Result<Option<Revoked>, PortError> {
         self.database
             .writer
             .write(move |connection| {
-                connection.immediate_transaction(|connection| {
-                    diesel::update(tokens::table.find(id.0))
-                        .filter(tokens::revoked_at.is_null())
-                        .set(tokens::revoked_at.eq(Time(now)))
-                        .execute(connection)?;
-                    Ok(records(connection, None, Some(id))?.pop())
-                })
+                let revoked = diesel::update(tokens::table.find(id.0))
+                    .filter(tokens::revoked_at.is_null())
+                    .set(tokens::revoked_at.eq(Time(now)))
+                    .execute(connection)?;
+                let record = records(connection, None, Some(id))?.pop();
+                Ok(record.map(|record| Revoked { record, newly: revoked > 0 }))
             })
             .await
     }

@@ -16,5 +16,7 @@ mod image_repository;
 mod media_store;
 mod migrations;
 mod probe;
+mod row_counts;
+mod sessions;
 mod staff_repository;
 mod token_repository;

@@ -27,6 +27,7 @@ fn schema(raw: &mut Raw) -> Vec<String> {
                            WHERE connamespace = 'public'::regnamespace
                  UNION ALL SELECT relname || ' ' || relkind::text || ' ' || coalesce(reloptions::text, '')
                            FROM pg_class WHERE relnamespace = 'public'::regnamespace
+                 UNION ALL SELECT pg_get_triggerdef(oid) FROM pg_trigger WHERE NOT tgisinternal
                  UNION ALL SELECT proname FROM pg_proc WHERE pronamespace = 'public'::regnamespace
              ) AS parts WHERE value NOT LIKE '%diesel_schema_migrations%' ORDER BY value"
         }

@@ -1,7 +1,7 @@
 //! [`TokenRepository`](portfolio_domain::ports::TokenRepository).
 
 use chrono::{DateTime, TimeDelta, Utc};
-use portfolio_domain::ports::Issued;
+use portfolio_domain::ports::{Issued, Revoked};
 use portfolio_domain::testing::fixtures;
 use portfolio_domain::token::{NewToken, Token, TokenId, TokenRecord};
 use portfolio_testkit::Kind;
@@ -145,9 +145,9 @@ async fn a_revoked_key_keeps_the_time_of_its_first_revocation(
     let other = issue(&fixture, &new_token("maryam", "another key")).await;
     let before = list(&fixture).await;
     let revoked = TokenRecord { revoked_at: Some(later(5)), ..before[0].clone() };
-    for seconds in [5, 6, 4, -5] {
+    for (seconds, newly) in [(5, true), (6, false), (4, false), (-5, false)] {
         let answer = fixture.ports.tokens.revoke(id, later(seconds)).await.unwrap();
-        assert_eq!(answer.as_ref(), Some(&revoked));
+        assert_eq!(answer, Some(Revoked { record: revoked.clone(), newly }));
     }
     assert_eq!(before[1].id, other);
     assert_eq!(list(&fixture).await, [revoked, before[1].clone()], "another key changed");
@@ -166,7 +166,8 @@ async fn twenty_revocations_at_once_agree_on_the_time(#[values(Kind::Sqlite, Kin
     let answers = tasks.join_all().await;
     let listed = list(&fixture).await;
     assert!(listed[0].revoked_at.is_some());
-    assert!(answers.iter().all(|answer| *answer == listed[0]), "{answers:?}");
+    assert!(answers.iter().all(|answer| answer.record == listed[0]), "{answers:?}");
+    assert_eq!(answers.iter().filter(|answer| answer.newly).count(), 1, "one of them did it");
 }
 
 #[rstest]

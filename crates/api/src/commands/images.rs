@@ -10,6 +10,7 @@ use clap::{Args, Subcommand};
 use indicatif::{ProgressBar, ProgressStyle};
 use portfolio_domain::image::FileSize;
 use portfolio_domain::use_cases::{CollectGarbage, Garbage};
+use serde_json::json;
 
 use super::{say, storage};
 use crate::composition;
@@ -41,6 +42,9 @@ pub struct GcFlags {
     /// Delete nothing: list what would be
     #[arg(long)]
     dry_run: bool,
+    /// Write JSON: how many files there are, how many bytes the garbage has, and its paths
+    #[arg(long)]
+    json: bool,
 }
 
 /// Runs what the command line says.
@@ -61,17 +65,26 @@ async fn collect_garbage(flags: &GcFlags) -> anyhow::Result<()> {
     let collect = CollectGarbage::new(storage().await?.images, media, composition::clock());
     // On a terminal only; how many files there are, nobody knows before the end.
     let bar = ProgressBar::new_spinner().with_style(ProgressStyle::with_template("{spinner} {msg}")?);
-    let mut told = Ok(());
+    let (mut told, mut garbage) = (Ok(()), Vec::new());
     let found = collect.execute(flags.dry_run, |entry, found| {
         bar.set_message(summary(found, flags.dry_run));
         bar.tick();
-        if let (Some(entry), Ok(())) = (entry, &told) {
-            told = bar.suspend(|| say(entry.path.as_str()));
+        match entry {
+            Some(entry) if flags.json => {
+                garbage.push(json!({ "path": entry.path.as_str(), "size": entry.size.0 }));
+            }
+            Some(entry) if told.is_ok() => told = bar.suspend(|| say(entry.path.as_str())),
+            _ => {}
         }
     });
     let found = found.await.context("MEDIA_STORE")?;
     bar.finish_and_clear();
     told?;
+    if flags.json {
+        let Garbage { files, size, .. } = found;
+        let found = json!({ "dry_run": flags.dry_run, "files": files, "size": size, "garbage": garbage });
+        return say(format_args!("{found:#}"));
+    }
     say(summary(&found, flags.dry_run))
 }
 

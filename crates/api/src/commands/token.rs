@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use anyhow::{Context as _, anyhow};
 use clap::{Args, Subcommand};
+use portfolio_domain::ports::{PortError, Revoked, TokenRepository};
 use portfolio_domain::staff::StaffName;
 use portfolio_domain::token::{Token, TokenId, TokenRecord};
 use portfolio_domain::use_cases::IssueToken;
@@ -80,10 +81,7 @@ pub async fn run(command: Command) -> anyhow::Result<ExitCode> {
         Command::Issue(issue) => give(issue).await?,
         Command::List { name, json } => list(name, json).await?,
         Command::Revoke { id } => {
-            let now = composition::clock().now();
-            let revoked = storage().await?.tokens.revoke(TokenId(id), now).await;
-            let audit = Change::by_command("token revoke", &operator::<()>(), "revoked", RESOURCE).of(id);
-            let record = audit.told(revoked, |record| record.as_ref().map(|record| record.id.0))?;
+            let record = revoke("token revoke", &*storage().await?.tokens, TokenId(id)).await?;
             show(&[record.ok_or_else(|| anyhow!("there is no key {id}"))?])?;
         }
     }
@@ -91,20 +89,43 @@ pub async fn run(command: Command) -> anyhow::Result<ExitCode> {
 }
 
 async fn give(issue: Issue) -> anyhow::Result<()> {
+    const NAME: &str = "token issue";
     let adopted = issue.key_stdin.then(read_key).transpose()?;
     let tokens = storage().await?.tokens;
     let use_case = IssueToken::new(tokens.clone(), composition::random(), composition::clock());
-    let audit = |done| Change::by_command("token issue", &operator::<()>(), done, RESOURCE);
-    let change = audit(if issue.key_stdin { "adopted" } else { "issued" }).of_user(issue.name.clone());
+    let done = if issue.key_stdin { "adopted" } else { "issued" };
+    let change = Change::by_command(NAME, &operator::<()>(), done, RESOURCE).of_user(issue.name.clone());
     let issued = use_case.execute(issue.name, issue.label, issue.expires_in, adopted).await;
     let issued = change.told(issued, |issued| Some(issued.id.0))?;
     let said = say(issued.token.expose());
     if said.is_err() {
         // Nobody has seen it, and nobody ever will.
-        let revoked = tokens.revoke(issued.id, composition::clock().now()).await;
-        audit("revoked").of(issued.id.0).told(revoked, |record| record.as_ref().map(|record| record.id.0))?;
+        revoke(NAME, &*tokens, issued.id).await?;
     }
     said
+}
+
+/// Revokes a key for the command of this `name`, with an audit line where it was not revoked before; nothing where there
+/// is none.
+async fn revoke(
+    name: &'static str,
+    tokens: &dyn TokenRepository,
+    id: TokenId,
+) -> Result<Option<TokenRecord>, PortError> {
+    let change = Change::by_command(name, &operator::<()>(), "revoked", RESOURCE).of(id.0);
+    match tokens.revoke(id, composition::clock().now()).await {
+        Ok(Some(Revoked { record, newly })) => {
+            if newly {
+                change.of_user(record.owner.clone()).made();
+            }
+            Ok(Some(record))
+        }
+        Ok(None) => Ok(None),
+        Err(error) => {
+            change.failed(&error);
+            Err(error)
+        }
+    }
 }
 
 fn read_key() -> anyhow::Result<Token> {

@@ -11,7 +11,7 @@ use crate::audit::Change;
 use crate::body;
 use crate::endpoint::Endpoint;
 use crate::error::{ApiError, member};
-use crate::guard::Guarded;
+use crate::guard::{Guarded, Reader};
 use crate::headers::field;
 use crate::openapi::employers as docs;
 use crate::parameters::Parameters;
@@ -34,25 +34,29 @@ pub(super) fn endpoints() -> Vec<Endpoint> {
 
 /// `GET /api/portfolios/employers`.
 async fn list(
-    guarded: Guarded<ViewEmployers>,
+    reader: Reader<ViewEmployers>,
     service: Data<Service>,
     request: HttpRequest,
 ) -> Result<HttpResponse, ApiError> {
-    let Guarded { permitted, mut budget } = guarded;
     let parameters = Parameters::parse(request.query_string());
-    let query = parameters.employer_query()?;
-    let found = budget.spend(service.list_employers.execute(&permitted, &query)).await??;
-    Ok(service.representation.employers(request.path(), &parameters, query.page, &found))
+    let (shared, query) = (service.clone(), parameters.employer_query());
+    let read = |permitted| async move {
+        let query = query?;
+        Ok((shared.list_employers.execute(&permitted, &query).await?, query.page))
+    };
+    let (found, page) = reader.read(read).await?;
+    Ok(service.representation.employers(request.path(), &parameters, page, &found))
 }
 
 /// `GET /api/portfolios/employers/:id`.
 async fn get(
-    guarded: Guarded<ViewEmployers>,
+    reader: Reader<ViewEmployers>,
     service: Data<Service>,
     request: HttpRequest,
 ) -> Result<HttpResponse, ApiError> {
-    let Guarded { permitted, mut budget } = guarded;
-    let employer = budget.spend(service.get_employer.execute(&permitted, id(&request)?)).await??;
+    let (shared, id) = (service.clone(), id(&request));
+    let read = |permitted| async move { Ok(shared.get_employer.execute(&permitted, id?).await?) };
+    let employer = reader.read(read).await?;
     let etags = &service.representation.etags;
     if field(&request, &header::IF_MATCH).is_some_and(|value| !etags.matches(&value, &employer)) {
         return Err(ApiError::PreconditionFailed);

@@ -12,7 +12,7 @@ use tokio::time::timeout;
 use crate::audit::Change;
 use crate::endpoint::Endpoint;
 use crate::error::ApiError;
-use crate::guard::Guarded;
+use crate::guard::{Guarded, Reader};
 use crate::openapi::images as docs;
 use crate::parameters::Parameters;
 use crate::service::Service;
@@ -33,25 +33,29 @@ pub(super) fn endpoints() -> Vec<Endpoint> {
 
 /// `GET /api/images`.
 async fn list(
-    guarded: Guarded<ViewImages>,
+    reader: Reader<ViewImages>,
     service: Data<Service>,
     request: HttpRequest,
 ) -> Result<HttpResponse, ApiError> {
-    let Guarded { permitted, mut budget } = guarded;
     let parameters = Parameters::parse(request.query_string());
-    let query = parameters.image_query()?;
-    let found = budget.spend(service.list_images.execute(&permitted, &query)).await??;
-    Ok(service.representation.images(request.path(), &parameters, query.page, &found))
+    let (shared, query) = (service.clone(), parameters.image_query());
+    let read = |permitted| async move {
+        let query = query?;
+        Ok((shared.list_images.execute(&permitted, &query).await?, query.page))
+    };
+    let (found, page) = reader.read(read).await?;
+    Ok(service.representation.images(request.path(), &parameters, page, &found))
 }
 
 /// `GET /api/images/:id`.
 async fn get(
-    guarded: Guarded<ViewImages>,
+    reader: Reader<ViewImages>,
     service: Data<Service>,
     request: HttpRequest,
 ) -> Result<HttpResponse, ApiError> {
-    let Guarded { permitted, mut budget } = guarded;
-    let image = budget.spend(service.get_image.execute(&permitted, id(&request)?)).await??;
+    let (shared, id) = (service.clone(), id(&request));
+    let read = |permitted| async move { Ok(shared.get_image.execute(&permitted, id?).await?) };
+    let image = reader.read(read).await?;
     Ok(service.representation.image(&image))
 }
 

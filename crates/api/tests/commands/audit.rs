@@ -107,7 +107,10 @@ fn a_key_is_on_standard_output_alone_and_in_no_audit_line(
     assert_eq!(audits(&adopted), [line("adopted", 2, by_issue)]);
 
     let revoked = site.run(&["token", "revoke", "1"]);
-    assert_eq!(audits(&revoked), [line("revoked", 1, json!({"command": "token revoke"}))]);
+    let by_revoke = json!({"user": "maryam", "command": "token revoke"});
+    assert_eq!(audits(&revoked), [line("revoked", 1, by_revoke)]);
+    let again = site.run(&["token", "revoke", "1"]);
+    assert_eq!(audits(&again), [] as [Value; 0], "it was revoked before");
 }
 
 /// Nobody can have seen the key of a command whose standard output is closed.
@@ -120,8 +123,9 @@ fn a_key_that_could_not_be_printed_is_told_as_revoked() {
     let output = command.stdout(full).output().unwrap();
     assert_eq!(output.status.code(), Some(1));
     let said = String::from_utf8(output.stderr).unwrap();
-    let done = |line: &str| serde_json::from_str::<Value>(line).ok().map(|line| line["message"].clone());
-    assert_eq!(said.lines().filter_map(done).collect::<Vec<_>>(), ["issued", "revoked"], "{said}");
+    let lines = said.lines().filter_map(|line| serde_json::from_str::<Value>(line).ok());
+    let told: Vec<_> = lines.map(|line| [line["message"].clone(), line["user"].clone()]).collect();
+    assert_eq!(told, [["issued", "maryam"], ["revoked", "maryam"]], "{said}");
 }
 
 #[rstest]

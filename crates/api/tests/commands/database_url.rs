@@ -42,6 +42,7 @@ fn a_wrong_address_is_told_without_its_password(#[case] url: &str) {
 #[case::bad_session_attrs("postgres://anna:geheim@127.0.0.1:1,127.0.0.1:2/site?target_session_attrs=writes")]
 #[case::empty_host("postgres://anna:geheim@127.0.0.1:1,,127.0.0.1:2/site")]
 #[case::ports_of_hosts("postgres://anna:geheim@127.0.0.1,127.0.0.2/site?port=1,2,3")]
+#[case::unescaped_equals("postgres://anna:geheim@127.0.0.1:1/site?options=-csearch_path=app")]
 #[case::unescaped_at("postgres://anna:x@geheim@127.0.0.1:1/site")]
 fn an_address_that_libpq_can_t_read_stops_the_start_and_is_not_shown(#[case] url: &str) {
     let site = Site::new(PROGRAM, Kind::Sqlite);

@@ -5,6 +5,8 @@ use std::os::unix::fs::PermissionsExt as _;
 use std::path::Path;
 use std::process::Command;
 
+use diesel::connection::SimpleConnection as _;
+use diesel::{Connection as _, PgConnection};
 use portfolio_testkit::{Cluster, Kind, S3Server, Server, Site, TestDatabase};
 use rstest::rstest;
 use serde_json::Value;
@@ -64,7 +66,7 @@ fn with_sound_settings_no_promise_is_broken(#[values(Kind::Sqlite, Kind::Postgre
         assert_eq!(severity(&findings, subject), "ok", "{findings:?}");
     }
     let of_the_database = match kind {
-        Kind::Sqlite => ["synchronous", "journal mode", "rights of the database"],
+        Kind::Sqlite => ["database file", "journal mode", "rights of the database"],
         Kind::Postgres => ["synchronous_commit", "fsync", "unlogged tables"],
     };
     for subject in of_the_database {
@@ -184,13 +186,141 @@ fn what_others_can_read_or_replace_is_a_warning() {
     rights(file.parent().unwrap(), 0o777);
     assert_eq!(severity(&found(&mut doctor(&site)), "rights of the database's folder"), "warning");
 
-    let secret = site.folder().join("secret");
+    // Folders down to here keep nobody out.
+    let folder = tempfile::tempdir_in("/dev/shm").unwrap();
+    let secret = folder.path().join("secret");
     fs::write(&secret, site.database_url()).unwrap();
-    for (mode, expected) in [(0o600, "ok"), (0o640, "ok"), (0o644, "warning")] {
+    for (of_folder, mode, expected) in [
+        (0o755, 0o600, "ok"),
+        (0o755, 0o640, "ok"),
+        (0o755, 0o644, "warning"),
+        // As README has it, for containers that run as nobody in particular.
+        (0o700, 0o644, "ok"),
+    ] {
+        rights(folder.path(), of_folder);
         rights(&secret, mode);
         let findings = found(doctor(&site).env_remove("DATABASE_URL").env("DATABASE_URL_FILE", &secret));
-        assert_eq!(severity(&findings, "DATABASE_URL_FILE"), expected);
+        assert_eq!(severity(&findings, "DATABASE_URL_FILE"), expected, "{of_folder:o} {mode:o}");
     }
+}
+
+/// A role that may connect and sees nothing: `serve` ends with 1.
+#[test]
+fn a_role_that_may_not_read_the_tables_is_named() {
+    let site = migrated(Kind::Postgres);
+    let blind = format!("{}?options=-crole%3Dpg_monitor", site.database_url());
+    let findings = found(doctor(&site).env("DATABASE_URL", &blind));
+    assert_eq!(broken(&findings), ["migrations"]);
+    let mut serve = site.command(&["serve", "--bind", "127.0.0.1:0"]);
+    let output = serve.env("DATABASE_URL", blind).output().unwrap();
+    let said = String::from_utf8(output.stderr).unwrap();
+    assert_eq!(output.status.code(), Some(1), "{said}");
+    let last = said.lines().next_back().unwrap();
+    assert!(last.starts_with("portfolio: can't look into the database: permission denied"), "{said}");
+}
+
+/// Behind whoever keeps a table to itself nobody waits for ever.
+#[test]
+fn a_table_that_is_locked_is_a_warning() {
+    let site = migrated(Kind::Postgres);
+    let mut locker = PgConnection::establish(site.database_url()).unwrap();
+    locker.batch_execute("BEGIN; LOCK TABLE employers IN ACCESS EXCLUSIVE MODE").unwrap();
+    let findings = found(&mut doctor(&site));
+    assert_eq!(severity(&findings, "migrations"), "warning");
+    assert!(
+        about(&findings, "migrations")["found"].as_str().unwrap().contains("lock timeout"),
+        "{findings:?}"
+    );
+}
+
+#[test]
+fn a_schema_may_have_any_name() {
+    let site = Site::new(PROGRAM, Kind::Postgres);
+    site.execute("CREATE SCHEMA \"portfolio-App\"");
+    let url = format!("{}?options=-csearch_path%3D%22portfolio-App%22", site.database_url());
+    let run = |arguments: &[&str]| {
+        let output = site.command(arguments).env("DATABASE_URL", &url).output().unwrap();
+        assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+    };
+    run(&["demo"]);
+    assert_eq!(broken(&found(doctor(&site).env("DATABASE_URL", &url))), [] as [&str; 0]);
+    site.execute("ALTER TABLE \"portfolio-App\".tokens SET UNLOGGED");
+    assert_eq!(broken(&found(doctor(&site).env("DATABASE_URL", &url))), ["unlogged tables"]);
+}
+
+/// How a file that was made by another program keeps its journal is `serve`'s to change.
+#[test]
+fn a_database_without_a_log_is_a_warning_and_stays_as_it_is() {
+    let site = migrated(Kind::Sqlite);
+    site.execute("PRAGMA journal_mode = DELETE");
+    let mode = || site.lines("SELECT journal_mode AS line FROM pragma_journal_mode");
+    assert_eq!(severity(&found(&mut doctor(&site)), "journal mode"), "warning");
+    site.ok(&["migrate", "--check"]);
+    assert_eq!(mode(), ["delete"]);
+    drop(site.serve());
+    assert_eq!(mode(), ["wal"]);
+    assert_eq!(severity(&found(&mut doctor(&site)), "journal mode"), "ok");
+}
+
+/// As somebody without any right but those of the files: root needs to be told.
+fn without_privileges(command: &Command) -> Command {
+    if !rustix::process::geteuid().is_root() {
+        let mut same = Command::new(command.get_program());
+        same.args(command.get_args());
+        return with_surroundings(same, command);
+    }
+    let mut less = Command::new("setpriv");
+    less.args(["--bounding-set=-all", "--inh-caps=-all"]).arg(command.get_program()).args(command.get_args());
+    with_surroundings(less, command)
+}
+
+fn with_surroundings(mut command: Command, of: &Command) -> Command {
+    command.env_clear().envs(of.get_envs().filter_map(|(name, value)| Some((name, value?))));
+    command.env("PATH", std::env::var_os("PATH").unwrap());
+    command.current_dir(of.get_current_dir().unwrap());
+    command
+}
+
+#[test]
+fn what_can_not_be_made_or_written_breaks_a_promise() {
+    let site = migrated(Kind::Sqlite);
+    let rights = |path: &Path, mode: u32| fs::set_permissions(path, Permissions::from_mode(mode)).unwrap();
+    let shut = site.folder().join("shut");
+    fs::create_dir(&shut).unwrap();
+    let file = Path::new(site.database_url().strip_prefix("sqlite://").unwrap());
+    fs::copy(file, shut.join("there.db")).unwrap();
+    let url = |name: &str| format!("sqlite://{}", shut.join(name).display());
+    let sound = found(&mut without_privileges(&doctor(&site)));
+    assert_eq!(broken(&sound), [] as [&str; 0], "{sound:?}");
+    // A folder that may be read alone, and one that may not even be entered.
+    for mode in [0o500, 0o000] {
+        rights(&shut, mode);
+        for (variable, value, subject) in [
+            ("DATABASE_URL", url("there.db"), "database"),
+            ("DATABASE_URL", url("new.db"), "database"),
+            ("DATABASE_URL", url("deep/new.db"), "database"),
+            ("MEDIA_STORE", format!("file:{}", shut.join("media").display()), "media store"),
+            ("TMPDIR", shut.display().to_string(), "room for temporary files"),
+            ("TMPDIR", shut.join("gone").display().to_string(), "room for temporary files"),
+        ] {
+            let findings = found(&mut without_privileges(doctor(&site).env(variable, &value)));
+            assert_eq!(broken(&findings), [subject], "{mode:o} {value}: {findings:?}");
+        }
+    }
+    rights(&shut, 0o700);
+    let findings = found(doctor(&site).env("MEDIA_STORE", format!("file:{}/a/b", file.display())));
+    assert_eq!(broken(&findings), ["media store"], "a file is in its way");
+}
+
+/// As `serve` has it, which ends with 1.
+#[rstest]
+#[case("0.0.0.0:8000")]
+#[case("[::]:8000")]
+fn links_that_lead_nowhere_break_a_promise(#[case] bind: &str) {
+    let site = migrated(Kind::Sqlite);
+    let mut command = doctor(&site);
+    let findings = found(command.env("BIND", bind).env_remove("PUBLIC_URL"));
+    assert_eq!(broken(&findings), ["PUBLIC_URL"]);
 }
 
 #[rstest]
@@ -233,7 +363,9 @@ fn too_few_open_files_are_a_warning() {
 fn a_bucket_is_asked_whether_it_is_there() {
     let site = migrated(Kind::Sqlite);
     let s3 = S3Server::start();
-    assert_eq!(severity(&found(&mut in_bucket(&site, &s3, &["doctor", "--json"])), "media store"), "ok");
+    let there = found(&mut in_bucket(&site, &s3, &["doctor", "--json"]));
+    assert_eq!(severity(&there, "media store"), "ok");
+    about(&there, "room for temporary files");
     let mut away = in_bucket(&site, &s3, &["doctor", "--json"]);
     let findings = found(away.env("AWS_ENDPOINT_URL", "http://127.0.0.1:1"));
     assert_eq!(broken(&findings), ["media store"]);

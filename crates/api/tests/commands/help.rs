@@ -5,7 +5,7 @@ use crate::{PROGRAM, misuse};
 
 #[rstest]
 #[case(&[], &["serve", "migrate", "staff", "token", "demo", "images", "backup", "restore", "doctor", "openapi", "healthcheck", "DATABASE_URL", "DATABASE_URL_FILE",
-    "sqlite://data/portfolio.db", "RUST_LOG", "LOG_FORMAT"])]
+    "sqlite://data/portfolio.db", "RUST_LOG", "info,portfolio_api=debug", "LOG_FORMAT"])]
 #[case(&["serve"], &["BIND", "127.0.0.1:8000", "PUBLIC_URL", "DATABASE_POOL_SIZE", "MEDIA_STORE", "KEEP_ALIVE", "CORS_ALLOWED_ORIGINS",
     "METRICS_BIND", "TRUSTED_PROXIES", "AUTH_FAILURES_PER_MINUTE",
     "15s", "--no-migrate", "LOG_FORMAT", "/healthz"])]
@@ -22,7 +22,7 @@ use crate::{PROGRAM, misuse};
 #[case(&["images"], &["add", "rebuild-thumbnails", "gc"])]
 #[case(&["images", "add"], &["<FILE>", "--name", "--json", "MEDIA_STORE", "10 MiB", "only read"])]
 #[case(&["images", "rebuild-thumbnails"], &["--json", "MEDIA_STORE", "begun again"])]
-#[case(&["images", "gc"], &["--dry-run", "MEDIA_STORE", "an hour"])]
+#[case(&["images", "gc"], &["--dry-run", "--json", "MEDIA_STORE", "an hour"])]
 #[case(&["backup"], &["<FILE>", "MEDIA_STORE", "while the service serves", "replaces none"])]
 #[case(&["restore"], &["<FILE>", "MEDIA_STORE", "no database yet", "checked before"])]
 #[case(&["doctor"], &["--json", "--instances", "KEEP_ALIVE", "status 0", "status 1", "changes nothing"])]

@@ -4,7 +4,7 @@ use std::time::{Duration, SystemTime};
 
 use portfolio_testkit::{Kind, S3Server, Site};
 use rstest::rstest;
-use serde_json::Value;
+use serde_json::{Value, json};
 
 use crate::{PROGRAM, complaint, in_bucket, migrated, misuse};
 
@@ -28,7 +28,20 @@ fn gc_leaves_the_files_of_the_rows_and_what_may_get_one(#[values(Kind::Sqlite, K
     store(&site, "core_media/2026/01/13/.upload-0123", 61);
     store(&site, "core_media/2026/01/13/new.png", 58);
     let there = |path: &str| site.folder().join("data/media").join(path).exists();
-    let last = format!("2 of {} files", of_rows.len() + 3);
+    let files = of_rows.len() + 3;
+    let last = format!("2 of {files} files");
+    let garbage = [
+        json!({ "path": "core_media/2026/01/13/.upload-0123", "size": 10 }),
+        json!({ "path": "core_media/2026/01/13/old.png", "size": 10 }),
+    ];
+    let told = |dry_run| {
+        let arguments =
+            [&["images", "gc", "--json"][..], if dry_run { &["--dry-run"][..] } else { &[] }].concat();
+        let mut told: Value = serde_json::from_str(&site.ok(&arguments)).unwrap();
+        told["garbage"].as_array_mut().unwrap().sort_by_key(|file| file["path"].to_string());
+        told
+    };
+    assert_eq!(told(true), json!({ "dry_run": true, "files": files, "size": 20, "garbage": garbage }));
     let said = site.ok(&["images", "gc", "--dry-run"]);
     assert!(said.contains("core_media/2026/01/13/old.png\n"), "{said}");
     assert!(said.trim_end().ends_with(&format!("{last} would be deleted, 20.00 B")), "{said}");
@@ -38,6 +51,10 @@ fn gc_leaves_the_files_of_the_rows_and_what_may_get_one(#[values(Kind::Sqlite, K
     assert!(!there("core_media/2026/01/13/old.png") && !there("core_media/2026/01/13/.upload-0123"));
     assert!(there("core_media/2026/01/13/new.png") && of_rows.iter().all(|path| there(path)));
     assert!(site.ok(&["images", "gc"]).starts_with("0 of "));
+    store(&site, "core_media/2026/01/13/old.png", 61);
+    let deleted = json!({ "dry_run": false, "files": files - 1, "size": 10, "garbage": garbage[1..] });
+    assert_eq!(told(false), deleted);
+    assert!(!there("core_media/2026/01/13/old.png"));
 }
 
 #[test]

@@ -19,9 +19,9 @@ pub(crate) const E23: Experiment = Experiment {
 const CLIENTS: usize = 8;
 /// Each connection finds once that its prepared statements are of the tables before; a change that meets it is a 503.
 const CONNECTIONS: usize = 8;
-/// The newest migration; it alters the table of images.
+/// A migration that alters the table of images.
 const DOWN: &str = include_str!("../../../../migrations/postgres/2026-11-24-000003_image_library/down.sql");
-const NEWEST: &str = "20261124000003";
+const MIGRATION: &str = "20261124000003";
 /// What it adds, and what the release before does without: the same length, for the proxy.
 const OLD_RELEASE: [(&str, &str); 2] =
     [("i.version", "1::bigint"), ("\"images\".\"version\"", "1::bigint         ")];
@@ -37,7 +37,7 @@ fn measure(cx: &Context, world: World) -> Outcome {
         let (_proxy, old_url) = proxied(&site, &OLD_RELEASE);
         let old = cx.serve(&site, Some(&old_url));
         site.execute(DOWN);
-        site.execute(&format!("DELETE FROM __diesel_schema_migrations WHERE version = '{NEWEST}'"));
+        site.execute(&format!("DELETE FROM __diesel_schema_migrations WHERE version = '{MIGRATION}'"));
         let traffic = Traffic::start(|| old.client(), &key, CLIENTS, 4);
         let mut reader = PgConnection::establish(site.database_url()).expect("the database");
         reader.batch_execute("BEGIN; SELECT count(*) FROM images").expect("a transaction");
@@ -64,7 +64,7 @@ fn measure(cx: &Context, world: World) -> Outcome {
         }
         longest = longest.max(ops.iter().map(Op::took).max().unwrap_or_default());
         let applied = site.lines("SELECT version::text AS line FROM __diesel_schema_migrations");
-        migrated += usize::from(applied.iter().any(|version| version == NEWEST));
+        migrated += usize::from(applied.iter().any(|version| version == MIGRATION));
     }
     let mut outcome = Outcome::default();
     outcome.figure(format!("{rounds} × a transaction of {} under {CLIENTS} clients", ms(held)));

@@ -20,12 +20,13 @@ pub(crate) const E25: Experiment = Experiment {
 };
 
 const LONGEST: Duration = Duration::from_secs(20);
-/// How often each of those that send something sends a byte.
+/// How often each of those that send something sends a byte: one of so many groups after the other, or all of them at
+/// once would be a load of their own.
 const PAUSE: Duration = Duration::from_millis(250);
+const GROUPS: u32 = 50;
 /// What a busy machine may add to the time of others.
 const NOISE: Duration = Duration::from_millis(20);
-/// The notes ask for 64 MiB; a thousand connections on a busy machine took 131.
-const MOST_MEMORY_MIB: u64 = 160;
+const MOST_MEMORY_MIB: u64 = 64;
 /// More than what the two ends of a connection keep for each other.
 const UNREAD_BYTES: usize = 9_900_000;
 
@@ -84,24 +85,27 @@ fn first_words(key: &str, large: &str) -> [String; 4] {
 
 /// Opens so many connections of each kind; answers after what time each was closed, of those that were.
 fn waste(server: &Server, each: usize, first: &[String; 4]) -> [Vec<Duration>; 4] {
-    let open = |words: &String| {
+    let open = |kind: usize| {
         let mut stream = TcpStream::connect(server.address()).expect("a connection");
-        stream.write_all(words.as_bytes()).expect("a few bytes");
+        stream.write_all(first[kind].as_bytes()).expect("a few bytes");
         stream.set_nonblocking(true).expect("a socket");
-        (stream, Instant::now())
+        (kind, stream, Instant::now())
     };
-    let mut wasting: [Vec<_>; 4] =
-        std::array::from_fn(|kind| (0..each).map(|_| open(&first[kind])).collect());
+    let mut groups: [Vec<_>; GROUPS as usize] = std::array::from_fn(|_| Vec::new());
+    for number in 0..each * KINDS.len() {
+        let group = number % groups.len();
+        groups[group].push(open(number % KINDS.len()));
+    }
     let all_open = Instant::now();
     let mut closed = <[Vec<Duration>; 4]>::default();
-    while wasting.iter().any(|streams| !streams.is_empty()) && all_open.elapsed() <= LONGEST {
-        std::thread::sleep(PAUSE);
+    while groups.iter().any(|group| !group.is_empty()) && all_open.elapsed() <= LONGEST {
         let held = held(server);
-        for (kind, (streams, closed)) in wasting.iter_mut().zip(&mut closed).enumerate() {
-            streams.retain_mut(|(stream, opened)| {
-                let goes_on = if kind == READER { is_held(stream, &held) } else { goes_on(stream) };
+        for group in &mut groups {
+            std::thread::sleep(PAUSE / GROUPS);
+            group.retain_mut(|(kind, stream, opened)| {
+                let goes_on = if *kind == READER { is_held(stream, &held) } else { goes_on(stream) };
                 if !goes_on {
-                    closed.push(opened.elapsed());
+                    closed[*kind].push(opened.elapsed());
                 }
                 goes_on
             });

@@ -16,6 +16,15 @@ pub enum Issued {
     KeyInUse,
 }
 
+/// A key that is revoked.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Revoked {
+    /// What is stored of it now.
+    pub record: TokenRecord,
+    /// Whether it was not revoked before.
+    pub newly: bool,
+}
+
 /// The keys that are stored, as SHA-256 only. One call is one transaction.
 #[cfg_attr(feature = "testing", mockall::automock)]
 #[async_trait]
@@ -40,5 +49,5 @@ pub trait TokenRepository: Send + Sync {
     /// # Errors
     ///
     /// [`PortError`]; the caller revokes again, it is the same twice as once.
-    async fn revoke(&self, id: TokenId, now: DateTime<Utc>) -> Result<Option<TokenRecord>, PortError>;
+    async fn revoke(&self, id: TokenId, now: DateTime<Utc>) -> Result<Option<Revoked>, PortError>;
 }

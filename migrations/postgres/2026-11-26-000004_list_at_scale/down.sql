@@ -1,0 +1,10 @@
+CREATE INDEX employers_has_description ON employers (has_description);
+DROP INDEX employers_with_image, employers_without_image, employers_with_description, employers_without_description;
+DROP TRIGGER employers_count_insert ON employers;
+DROP TRIGGER employers_count_delete ON employers;
+DROP TRIGGER employers_count_truncate ON employers;
+DROP TRIGGER images_count_insert ON images;
+DROP TRIGGER images_count_delete ON images;
+DROP TRIGGER images_count_truncate ON images;
+DROP FUNCTION count_rows();
+DROP TABLE row_counts;
