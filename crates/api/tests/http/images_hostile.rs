@@ -193,8 +193,8 @@ fn files_that_are_too_long_together_are_refused_though_their_length_was_not_told
         request.extend(b"0\r\n\r\n");
         exchange(&stage.server, &request)
     };
-    let taken = upload(2);
-    assert_eq!(taken.status, 201, "{taken:?}");
+    let two = upload(2);
+    assert_eq!(two.status, 201, "{two:?}");
     upload(3).assert_detail(413, "Request body is too large.");
     assert_only_files_of(&stage, 1);
 }
