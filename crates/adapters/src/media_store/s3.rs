@@ -24,7 +24,6 @@ use portfolio_domain::image::FileSize;
 use portfolio_domain::media_path::MediaPath;
 use portfolio_domain::ports::{MediaEntry, MediaFile, MediaSource, MediaStore, PortError, Probe, PutError};
 use secrecy::{ExposeSecret as _, SecretString};
-use tokio::sync::Semaphore;
 
 use super::{clamp, is_plain, source_error};
 
@@ -34,8 +33,6 @@ const CONNECT: Duration = Duration::from_secs(1);
 const DEADLINE: Duration = Duration::from_millis(2_500);
 /// The same for an answer to a file that is sent, and for each piece of one that comes.
 const TRANSFER_DEADLINE: Duration = Duration::from_secs(10);
-/// How many files are sent at once: each is held whole.
-const PUTS: usize = 4;
 /// How often it is tried again.
 const RETRIES: usize = 2;
 
@@ -122,7 +119,6 @@ pub struct OpenError(String);
 pub struct S3MediaStore {
     client: Arc<AmazonS3>,
     prefix: String,
-    puts: Arc<Semaphore>,
 }
 
 impl S3MediaStore {
@@ -170,7 +166,7 @@ impl S3MediaStore {
                 builder.with_endpoint(endpoint_for(endpoint, settings.virtual_hosted.then_some(bucket))?);
         }
         let client = builder.build().map_err(|error| OpenError(told(&error)))?;
-        Ok(Self { client: Arc::new(client), prefix: prefix.clone(), puts: Arc::new(Semaphore::new(PUTS)) })
+        Ok(Self { client: Arc::new(client), prefix: prefix.clone() })
     }
 
     /// The object's name. `None` for a path that no file can have.
@@ -238,12 +234,9 @@ impl MediaStore for S3MediaStore {
         let Some(key) = self.key(path) else {
             return Err(PortError::Internal(format!("{path:?} is no path to store a file at")).into());
         };
-        let put = async {
-            let _turn = self.puts.acquire().await.map_err(|error| PortError::Internal(error.to_string()))?;
-            let payload = Self::payload(source).await?;
-            Ok::<_, PortError>(self.client.put_opts(&key, payload, PutMode::Create.into()).await)
-        };
-        match in_time(TRANSFER_DEADLINE, put).await?? {
+        let payload = Self::payload(source).await?;
+        let put = self.client.put_opts(&key, payload, PutMode::Create.into());
+        match in_time(TRANSFER_DEADLINE, put).await? {
             Ok(_) => Ok(()),
             Err(Error::AlreadyExists { .. }) => Err(PutError::Taken),
             Err(error) => Err(port_error(&error).into()),

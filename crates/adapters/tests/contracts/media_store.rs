@@ -1,11 +1,8 @@
 //! [`MediaStore`]: a folder of the local disk, and a bucket on a server that speaks S3.
 
-use std::io::{BufRead as _, BufReader, Read as _, Write as _};
-use std::net::TcpListener;
 use std::ops::Range;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
-use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
 
 use bytes::Bytes;
@@ -482,7 +479,7 @@ async fn a_folder_that_went_is_unavailable_rather_than_empty() {
 #[tokio::test(flavor = "multi_thread")]
 async fn a_server_that_is_not_there_is_unavailable() {
     let endpoint = {
-        let free = TcpListener::bind("127.0.0.1:0").unwrap();
+        let free = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
         format!("http://{}", free.local_addr().unwrap())
     };
     let store = S3MediaStore::open(&settings(&endpoint, "")).unwrap();
@@ -494,7 +491,7 @@ async fn a_server_that_is_not_there_is_unavailable() {
 #[tokio::test(flavor = "multi_thread")]
 async fn a_server_that_stands_still_is_unavailable_within_seconds() {
     // Connections are made by the system, and nobody answers.
-    let frozen = TcpListener::bind("127.0.0.1:0").unwrap();
+    let frozen = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
     let endpoint = format!("http://{}", frozen.local_addr().unwrap());
     let store = S3MediaStore::open(&settings(&endpoint, "")).unwrap();
     let start = Instant::now();
@@ -530,55 +527,4 @@ async fn a_bucket_that_may_not_be_used_is_unavailable_and_told_without_secrets(#
     assert!(!told.contains("wrong") && !told.contains("AKIA") && !told.contains('\n'), "{told}");
     let put = store.put_new(&at(LOGO), MediaSource::Bytes(Bytes::from_static(b"x"))).await;
     assert!(matches!(put, Err(PutError::Port(PortError::Unavailable(_)))), "{put:?}");
-}
-
-/// Serves what comes to `listener`, each request on a connection of its own: takes its whole body, waits a while and
-/// says that it is stored. Keeps the number of requests under way, and the most there ever were.
-fn serve_slowly(listener: &TcpListener, under_way: &Arc<AtomicUsize>, most: &Arc<AtomicUsize>) {
-    for connection in listener.incoming() {
-        let (mut connection, under_way, most) = (connection.unwrap(), under_way.clone(), most.clone());
-        std::thread::spawn(move || {
-            let mut reader = BufReader::new(connection.try_clone().unwrap());
-            let mut length = 0;
-            loop {
-                let mut line = String::new();
-                if reader.read_line(&mut line).unwrap_or_default() == 0 {
-                    return;
-                }
-                let line = line.trim_end().to_ascii_lowercase();
-                if let Some(told) = line.strip_prefix("content-length:") {
-                    length = told.trim().parse().unwrap();
-                }
-                if line.is_empty() {
-                    break;
-                }
-            }
-            most.fetch_max(under_way.fetch_add(1, Ordering::SeqCst) + 1, Ordering::SeqCst);
-            reader.read_exact(&mut vec![0; length]).unwrap();
-            std::thread::sleep(Duration::from_millis(100));
-            under_way.fetch_sub(1, Ordering::SeqCst);
-            let answer = b"HTTP/1.1 200 OK\r\nETag: \"1\"\r\nContent-Length: 0\r\nConnection: close\r\n\r\n";
-            connection.write_all(answer).unwrap();
-        });
-    }
-}
-
-#[tokio::test(flavor = "multi_thread")]
-async fn of_many_files_a_few_at_once_are_held_and_sent_to_a_bucket() {
-    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
-    let endpoint = format!("http://{}", listener.local_addr().unwrap());
-    let (under_way, most) = (Arc::new(AtomicUsize::new(0)), Arc::new(AtomicUsize::new(0)));
-    let counted = most.clone();
-    std::thread::spawn(move || serve_slowly(&listener, &under_way, &counted));
-    let store = S3MediaStore::open(&settings(&endpoint, "")).unwrap();
-    let file = tempfile::NamedTempFile::new().unwrap();
-    std::fs::write(&file, vec![1; 100_000]).unwrap();
-    let puts = (0..20).map(|number| {
-        let (store, source) = (store.clone(), MediaSource::File(LocalFile::lasting(file.path())));
-        async move { store.put_new(&at(&format!("core_media/{number}.png")), source).await }
-    });
-    let answers = futures_util::future::join_all(puts).await;
-    assert!(answers.iter().all(Result::is_ok), "{answers:?}");
-    let most = most.load(Ordering::SeqCst);
-    assert!(most <= 4, "{most} at once");
 }
