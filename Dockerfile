@@ -13,10 +13,10 @@ WORKDIR /manifests
 COPY Cargo.toml Cargo.lock ./
 COPY crates crates
 RUN find crates -type f ! -path 'crates/*/Cargo.toml' ! -path 'crates/*/build.rs' \
-      ! -path 'crates/*/src/lib.rs' ! -path 'crates/*/src/main.rs' -delete \
+      ! -path 'crates/*/src/lib.rs' ! -path 'crates/*/src/main.rs' ! -path 'crates/*/benches/*.rs' -delete \
  && find crates -type d -empty -delete \
  && find crates -path '*/src/lib.rs' -exec truncate -s 0 {} + \
- && for root in crates/*/src/main.rs; do echo 'fn main() {}' > "$root"; done
+ && for root in crates/*/src/main.rs crates/*/benches/*.rs; do echo 'fn main() {}' > "$root"; done
 
 FROM rust:1-bookworm AS build
 RUN apt-get update \
