@@ -7,7 +7,8 @@ use clap::{Parser, Subcommand};
 
 use crate::commands::{backup, demo, doctor, healthcheck, images, migrate, openapi, restore, staff, token};
 use crate::config::{AddressFlags, ServeConfig, ServeFlags};
-use crate::{logging, server};
+use crate::logging::{self, Program};
+use crate::server;
 
 /// The portfolio employers service: the employers (client companies) that a company site shows in its
 /// portfolio, over HTTP.
@@ -106,7 +107,11 @@ pub fn run() -> ExitCode {
         check_variables()?;
         let cli = Cli::parse();
         // Dropped, it writes what is left, before the error below.
-        let _logs = logging::start(cli.log_format.as_deref(), cli.rust_log.as_deref())?;
+        let program = match cli.command {
+            Command::Serve(_) => Program::Service,
+            _ => Program::Command,
+        };
+        let _logs = logging::start(program, cli.log_format.as_deref(), cli.rust_log.as_deref())?;
         execute(cli.command)
     };
     match run() {

@@ -1,19 +1,22 @@
 //! Logs, on standard error: one line an event, whatever is in it.
 //!
-//! A thread of its own writes them, so that no request waits for whoever reads them: a pipe that is full for
-//! ever would stop the service. When more lines wait than it may keep, further ones are lost, and counted.
+//! A thread of its own writes those of the service, so that no request waits for whoever reads them: a pipe that is
+//! full for ever would stop it. When more lines wait than it may keep, further ones are lost, and counted. A command
+//! writes its own at once: none is lost, and none comes between the lines that it prints.
 
 use std::fmt::{self, Write};
-use std::io::{self, BufWriter, IsTerminal as _};
+use std::io::{self, BufWriter, IsTerminal as _, Stderr};
 use std::sync::OnceLock;
 use std::time::Duration;
 
 use anyhow::anyhow;
 use tracing::field::Field;
-use tracing_appender::non_blocking::{ErrorCounter, NonBlockingBuilder, WorkerGuard};
+use tracing_appender::non_blocking::{ErrorCounter, NonBlocking, NonBlockingBuilder, WorkerGuard};
 use tracing_subscriber::EnvFilter;
 use tracing_subscriber::field::MakeExt as _;
+use tracing_subscriber::fmt::MakeWriter;
 use tracing_subscriber::fmt::format::{Writer, debug_fn};
+use tracing_subscriber::fmt::writer::EitherWriter;
 
 /// How many lines may wait to be written: some 4 MB.
 const MAX_LINES: usize = 10_000;
@@ -27,13 +30,45 @@ pub fn dropped_lines() -> u64 {
     DROPPED.get().map_or(0, |counter| counter.dropped_lines() as u64)
 }
 
+/// Whose logs they are.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Program {
+    /// The running service.
+    Service,
+    /// Any other command.
+    Command,
+}
+
+/// Where lines go.
+enum Lines {
+    /// To the thread that writes them.
+    Queue(NonBlocking),
+    /// To standard error itself.
+    Stderr,
+}
+
+impl<'a> MakeWriter<'a> for Lines {
+    type Writer = EitherWriter<NonBlocking, Stderr>;
+
+    fn make_writer(&'a self) -> Self::Writer {
+        match self {
+            Self::Queue(lines) => EitherWriter::A(lines.clone()),
+            Self::Stderr => EitherWriter::B(io::stderr()),
+        }
+    }
+}
+
 /// Sets up logs as `LOG_FORMAT` (`text` or `json`; text on a terminal, else JSON) and `RUST_LOG` say. What it
-/// answers writes the lines that wait when it is dropped, for a second at most.
+/// answers for the service writes the lines that wait when it is dropped, for a second at most.
 ///
 /// # Errors
 ///
 /// The variable that is wrong.
-pub fn start(format: Option<&str>, levels: Option<&str>) -> anyhow::Result<WorkerGuard> {
+pub fn start(
+    program: Program,
+    format: Option<&str>,
+    levels: Option<&str>,
+) -> anyhow::Result<Option<WorkerGuard>> {
     // What a client's malformed head makes actix say is nobody's error here.
     const USUAL: &str = "info,actix_server=warn,actix_http::h1::dispatcher=off";
     let levels = levels.filter(|levels| !levels.is_empty()).unwrap_or(USUAL);
@@ -46,10 +81,19 @@ pub fn start(format: Option<&str>, levels: Option<&str>) -> anyhow::Result<Worke
         "text" => false,
         _ => return Err(anyhow!("LOG_FORMAT: must be text or json")),
     };
-    let lines = NonBlockingBuilder::default().lossy(true).buffered_lines_limit(MAX_LINES).thread_name("log");
-    let (lines, guard) = lines.finish(Gathering(BufWriter::new(io::stderr())));
-    let _ = DROPPED.set(lines.error_counter());
-    let logs = tracing_subscriber::fmt().with_env_filter(filter).with_writer(lines);
+    let (lines, guard) = match program {
+        Program::Service => {
+            let queue =
+                NonBlockingBuilder::default().lossy(true).buffered_lines_limit(MAX_LINES).thread_name("log");
+            let (queue, guard) = queue.finish(Gathering(BufWriter::new(io::stderr())));
+            let _ = DROPPED.set(queue.error_counter());
+            (Lines::Queue(queue), Some(guard))
+        }
+        Program::Command => (Lines::Stderr, None),
+    };
+    // What it would say of a line that can't be written goes to where that can't be, and ends in a panic.
+    let logs =
+        tracing_subscriber::fmt().with_env_filter(filter).with_writer(lines).log_internal_errors(false);
     if json {
         logs.json().flatten_event(true).with_span_list(false).init();
     } else {

@@ -48,6 +48,35 @@ fn the_printed_lines_can_be_pasted() {
     }
 }
 
+/// A terminal shows standard output and standard error together: a line of the log within a command would be pasted
+/// with it.
+#[test]
+fn no_line_of_the_log_comes_between_the_printed_lines() {
+    let site = Site::new(PROGRAM, Kind::Sqlite);
+    let (mut both, out) = std::io::pipe().unwrap();
+    let mut demo = site.command(&["demo"]);
+    demo.stdout(out.try_clone().unwrap()).stderr(out);
+    let mut running = demo.spawn().unwrap();
+    // It holds the ends that are written to.
+    drop(demo);
+    let shown = std::io::read_to_string(&mut both).unwrap();
+    assert!(running.wait().unwrap().success(), "{shown}");
+    let (before, printed) = shown.split_once("A key that may do everything").unwrap();
+    assert_eq!(before.matches(r#""target":"audit""#).count(), 2, "{shown}");
+    assert!(!printed.contains(r#""timestamp":"#), "{shown}");
+}
+
+/// Whoever reads no further, as `head` does, costs a command its log and nothing else.
+#[test]
+fn a_log_that_nobody_reads_is_no_panic() {
+    let site = Site::new(PROGRAM, Kind::Sqlite);
+    let (unread, log) = std::io::pipe().unwrap();
+    drop(unread);
+    let output = site.command(&["demo"]).stderr(log).output().unwrap();
+    assert!(output.status.success(), "{output:?}");
+    assert_eq!(String::from_utf8(output.stdout).unwrap().matches("curl ").count(), 4);
+}
+
 #[rstest]
 fn real_data_get_no_demo(#[values(Kind::Sqlite, Kind::Postgres)] kind: Kind) {
     let site = migrated(kind);
