@@ -24,8 +24,10 @@ const LONGEST: Duration = Duration::from_secs(20);
 /// once would be a load of their own.
 const PAUSE: Duration = Duration::from_millis(250);
 const GROUPS: u32 = 50;
+/// A thousand that come at the same moment would be one, too.
+const BETWEEN_ARRIVALS: Duration = Duration::from_millis(1);
 /// What a busy machine may add to the time of others.
-const NOISE: Duration = Duration::from_millis(20);
+const NOISE: Duration = Duration::from_millis(5);
 const MOST_MEMORY_MIB: u64 = 64;
 /// More than what the two ends of a connection keep for each other.
 const UNREAD_BYTES: usize = 9_900_000;
@@ -95,6 +97,7 @@ fn waste(server: &Server, each: usize, first: &[String; 4]) -> [Vec<Duration>; 4
     for number in 0..each * KINDS.len() {
         let group = number % groups.len();
         groups[group].push(open(number % KINDS.len()));
+        std::thread::sleep(BETWEEN_ARRIVALS);
     }
     let all_open = Instant::now();
     let mut closed = <[Vec<Duration>; 4]>::default();
