@@ -11,6 +11,7 @@
 FROM rust:1-bookworm AS manifests
 WORKDIR /manifests
 COPY Cargo.toml Cargo.lock ./
+COPY .cargo .cargo
 COPY crates crates
 RUN find crates -type f ! -path 'crates/*/Cargo.toml' ! -path 'crates/*/build.rs' \
       ! -path 'crates/*/src/lib.rs' ! -path 'crates/*/src/main.rs' ! -path 'crates/*/benches/*.rs' -delete \

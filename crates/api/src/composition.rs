@@ -1,6 +1,8 @@
 //! Puts concrete adapters behind the ports: the only place that names them.
 
+use std::num::NonZero;
 use std::sync::Arc;
+use std::thread::available_parallelism;
 
 use anyhow::Context as _;
 use portfolio_adapters::blocking::PoolStatus;
@@ -36,6 +38,13 @@ use crate::metrics::Gauges;
 
 /// How many connections to PostgreSQL an instance opens at most, unless it is told otherwise.
 const POSTGRES_POOL: u32 = 8;
+
+/// How many connections read SQLite at a time, unless it is told otherwise: its statements are work of this process, and
+/// each connection keeps pages in memory of its own.
+fn sqlite_readers() -> u32 {
+    let cores = available_parallelism().map_or(2, NonZero::get);
+    u32::try_from(cores).unwrap_or(u32::MAX).clamp(2, 8)
+}
 
 /// Every port that a database stands behind.
 #[derive(Clone)]
@@ -81,7 +90,7 @@ impl Storage {
                 }
             }
             DatabaseUrl::Sqlite(path) => {
-                let database = sqlite::open(path, size.unwrap_or(4));
+                let database = sqlite::open(path, size.unwrap_or_else(sqlite_readers));
                 Self {
                     employers: Arc::new(SqliteEmployerRepository::new(database.clone())),
                     images: Arc::new(SqliteImageRepository::new(database.clone())),

@@ -80,8 +80,9 @@ impl Writer {
             let mut waiting = self.0.waiting();
             // Each has a turn of its own, which is nobody's when a group took its change along. It comes first: where there
             // is no thread for it, the change must not stay behind, and with it its place.
-            self.0.database.on_its_thread(move || shared.turn());
+            self.0.database.on_its_thread(move || shared.turn())?;
             waiting.push_back(Box::new(Job { asked, work: Some(job), done: None, judge }));
+            Ok(())
         };
         self.0.database.ask_later(enqueue).await
     }

@@ -128,7 +128,7 @@ impl PooledThumbnailer {
             let done = if answer.is_closed() { Err(RenderError::Busy) } else { job() };
             // Nobody may be waiting any more.
             let _ = answer.send(done);
-        });
+        })?;
         asked.await.map_err(internal)?
     }
 }
