@@ -98,6 +98,11 @@ const SESSION: &str = "
     PRAGMA synchronous = FULL;
     PRAGMA foreign_keys = ON;";
 
+/// What a connection that reads is set to beside. What its own megabyte of pages does not hold, the kernel's does.
+const READER: &str = "
+    PRAGMA query_only = ON;
+    PRAGMA cache_size = -1024;";
+
 impl Engine for Sqlite {
     type Connection = SqliteConnection;
 
@@ -112,7 +117,7 @@ impl Engine for Sqlite {
         connection.batch_execute(SESSION).map_err(|error| one_line(&error))?;
         turn_on_log(&mut connection).map_err(|error| one_line(&error))?;
         if self.read_only {
-            connection.batch_execute("PRAGMA query_only = ON;").map_err(|error| one_line(&error))?;
+            connection.batch_execute(READER).map_err(|error| one_line(&error))?;
         }
         Ok(connection)
     }
