@@ -19,4 +19,5 @@ pub mod thumbnails;
 
 mod list_plan;
 mod rows;
+mod threads;
 mod usage_notes;

@@ -34,7 +34,7 @@ use tokio::sync::{Semaphore, oneshot};
 use self::budget::Budget;
 use self::header::Header;
 use self::picture::{fit, internal, reduction};
-use crate::blocking::Threads;
+use crate::threads::Threads;
 
 /// How many files may wait beside those that are being rendered.
 const QUEUE: usize = 16;

@@ -4,34 +4,29 @@
 //! next without sleeping between; a full queue has an async gate in front, where a job waits, costs
 //! nothing, and is turned away after a while. A pooled connection never leaves the thread that took it.
 
-use std::any::Any;
-use std::cell::RefCell;
-use std::panic::{AssertUnwindSafe, catch_unwind};
-use std::pin::pin;
+mod gate;
+mod sessions;
+
+pub use sessions::{Sessions, in_one_session};
+
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
-use async_trait::async_trait;
-use crossbeam_channel::{Receiver, Sender, unbounded};
 use diesel::result::{DatabaseErrorKind, Error as DieselError, QueryResult};
-use futures_util::future::BoxFuture;
 use portfolio_domain::ports::PortError;
 use r2d2::{ManageConnection, Pool, PooledConnection};
-use tokio::runtime::Handle;
-use tokio::sync::{OwnedSemaphorePermit, Semaphore, oneshot};
+use tokio::sync::{OwnedSemaphorePermit, oneshot};
 use tokio::time::timeout;
+
+use self::gate::{Gate, Place};
+use crate::threads::Threads;
 
 /// How many jobs may queue beside those that run. With none, a thread would sleep after each until an
 /// async worker woke up to give it the next (a quarter of the CPU time, measured).
 const QUEUE: usize = 24;
-/// How long a job waits at the gate, and again for a connection.
+/// How long a job waits for a connection.
 const WAIT: Duration = Duration::from_secs(2);
-/// A line at the gate that was not empty for this long is no burst: more comes than the database bears.
-const BURST: Duration = Duration::from_millis(500);
-/// How long the first job of a request then waits at most. The line stays short, those who are let in find time left
-/// for all their jobs, and the others are refused at once: `CoDel` (RFC 8289), as it is applied to the queues of servers.
-const WAIT_IN_OVERLOAD: Duration = Duration::from_millis(100);
 /// How long a caller waits for an answer in all. The job behind it may go on: one that hangs in a
 /// frozen database keeps its thread and its place, and those behind it are skipped when they are reached.
 const DEADLINE: Duration = Duration::from_millis(2_500);
@@ -60,20 +55,18 @@ pub struct Database<E: Engine> {
     name: &'static str,
     pool: Pool<Manager<E>>,
     threads: Arc<Threads>,
-    gate: Arc<Semaphore>,
-    line: Arc<Line>,
+    gate: Arc<Gate>,
     generation: Generation,
 }
 
 // Derived, it would ask for `E: Clone`.
 impl<E: Engine> Clone for Database<E> {
     fn clone(&self) -> Self {
-        let Self { pool, threads, gate, line, generation, name } = self;
+        let Self { pool, threads, gate, generation, name } = self;
         Self {
             pool: pool.clone(),
             threads: threads.clone(),
             gate: gate.clone(),
-            line: line.clone(),
             name,
             generation: generation.clone(),
         }
@@ -97,48 +90,6 @@ pub struct PoolStatus {
     pub waiting: usize,
 }
 
-/// Those that wait at the gate.
-struct Line {
-    waiting: AtomicUsize,
-    /// When it was empty last, in milliseconds since `epoch`.
-    empty: AtomicU64,
-    epoch: Instant,
-}
-
-impl Line {
-    fn new() -> Self {
-        Self { waiting: AtomicUsize::new(0), empty: AtomicU64::new(0), epoch: Instant::now() }
-    }
-
-    fn now(&self) -> u64 {
-        u64::try_from(self.epoch.elapsed().as_millis()).unwrap_or(u64::MAX)
-    }
-
-    /// Whether somebody has waited all the time, for longer than a burst takes. Who asks waits in it.
-    fn is_overload(&self) -> bool {
-        let since = self.now().saturating_sub(self.empty.load(Ordering::Relaxed));
-        u128::from(since) > BURST.as_millis()
-    }
-}
-
-/// One that waits, for as long as it does.
-struct Waits<'a>(&'a Line);
-
-impl<'a> Waits<'a> {
-    fn new(line: &'a Line) -> Self {
-        if line.waiting.fetch_add(1, Ordering::Relaxed) == 0 {
-            line.empty.store(line.now(), Ordering::Relaxed);
-        }
-        Self(line)
-    }
-}
-
-impl Drop for Waits<'_> {
-    fn drop(&mut self) {
-        self.0.waiting.fetch_sub(1, Ordering::Relaxed);
-    }
-}
-
 /// Who waits for the answer of a job, and the place that it takes until then.
 pub(crate) struct Asked<T> {
     place: OwnedSemaphorePermit,
@@ -155,68 +106,6 @@ impl<T> Asked<T> {
         drop(self.place);
         // Nobody may be waiting any more.
         let _ = self.answer.send(result);
-    }
-}
-
-/// What a job is to its request.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Place {
-    /// Its first one: nothing was done for it yet, and nothing is wasted when it is refused.
-    First,
-    /// A later one, or it has no request.
-    Later,
-}
-
-type Job = Box<dyn FnOnce() + Send>;
-
-/// A fixed number of threads, each started when a job comes and there are fewer. What they take their jobs from lets one
-/// look for the next for a moment before it sleeps, and is locked by nobody who wakes it: with tokio's blocking pool in
-/// its place a reader of SQLite took a fifth more of the processor's time (measured).
-pub(crate) struct Threads {
-    jobs: Sender<Job>,
-    taken: Receiver<Job>,
-    number: usize,
-    started: AtomicUsize,
-}
-
-impl Threads {
-    pub(crate) fn new(number: usize) -> Self {
-        let (jobs, taken) = unbounded();
-        Self { jobs, taken, number, started: AtomicUsize::new(0) }
-    }
-
-    /// Queues a job. One that panics costs its thread nothing.
-    ///
-    /// # Errors
-    ///
-    /// [`PortError::Unavailable`] when there is no thread yet, and the system gives none; then the job is dropped.
-    pub(crate) fn run(&self, job: impl FnOnce() + Send + 'static) -> Result<(), PortError> {
-        let place = self.started.fetch_update(Ordering::AcqRel, Ordering::Acquire, |started| {
-            (started < self.number).then_some(started + 1)
-        });
-        if place.is_ok()
-            && let Err(error) = self.start()
-        {
-            tracing::warn!(%error, "the system gives no thread");
-            if self.started.fetch_sub(1, Ordering::AcqRel) == 1 {
-                return Err(PortError::Unavailable(format!("no thread: {error}")));
-            }
-        }
-        // There is a receiver in `self`, so that it is always taken.
-        let _ = self.jobs.send(Box::new(job));
-        Ok(())
-    }
-
-    /// The thread ends when its `Threads` are gone and nothing is queued.
-    fn start(&self) -> std::io::Result<()> {
-        let jobs = self.taken.clone();
-        let work = move || {
-            while let Ok(job) = jobs.recv() {
-                // Whoever waits for its answer is told by what it drops.
-                let _ = catch_unwind(AssertUnwindSafe(job));
-            }
-        };
-        std::thread::Builder::new().name("blocking".to_owned()).spawn(work).map(drop)
     }
 }
 
@@ -272,90 +161,6 @@ impl<E: Engine> ManageConnection for Manager<E> {
     }
 }
 
-/// The session of the work that runs on a thread: one connection of one database.
-struct Held {
-    /// Whose it is.
-    key: usize,
-    /// An `Option<PooledConnection<Manager<E>>>`: none before the first job.
-    session: Box<dyn Any>,
-}
-
-thread_local! {
-    static HELD: RefCell<Option<Held>> = const { RefCell::new(None) };
-}
-
-impl Held {
-    fn take(key: usize) -> Option<Self> {
-        HELD.with_borrow_mut(|held| held.take_if(|held| held.key == key))
-    }
-
-    fn put_back(self) {
-        HELD.set(Some(self));
-    }
-}
-
-/// Ends the session of a thread when it is dropped.
-struct Holding;
-
-impl Drop for Holding {
-    fn drop(&mut self) {
-        drop(HELD.take());
-    }
-}
-
-/// Where work is done that asks a database several times.
-#[async_trait]
-pub trait Sessions: Send + Sync {
-    /// Runs `work` in one session: what it asks of the database is asked at once on one connection, by the thread that
-    /// runs it. Each hop between threads costs as much as a small statement.
-    ///
-    /// It takes its place as the first job of a request does ([`Database::read_first`]), and is for work that reads:
-    /// when the caller's time is up, nobody learns what came of it.
-    ///
-    /// # Errors
-    ///
-    /// [`PortError::Unavailable`] when its turn or its end did not come in time; [`PortError::Internal`] when it
-    /// panicked.
-    async fn hold(&self, work: BoxFuture<'static, ()>) -> Result<(), PortError>;
-}
-
-#[async_trait]
-impl<E: Engine> Sessions for Database<E> {
-    async fn hold(&self, work: BoxFuture<'static, ()>) -> Result<(), PortError> {
-        let (key, runtime) = (self.key(), Handle::current());
-        let job = move |abandoned: &dyn Fn() -> bool| {
-            if abandoned() {
-                return Err(PortError::Unavailable("nobody waits for the answer any more".into()));
-            }
-            let session: Option<PooledConnection<Manager<E>>> = None;
-            Held { key, session: Box::new(session) }.put_back();
-            let _holding = Holding;
-            // It rarely waits for anything but the database. What it spawns or waits for is its caller's runtime's.
-            runtime.block_on(work);
-            Ok(())
-        };
-        self.on_a_thread(Place::First, job).await
-    }
-}
-
-/// Does `work` in one session.
-///
-/// # Errors
-///
-/// As [`Sessions::hold`].
-pub async fn in_one_session<T: Send + 'static>(
-    sessions: &dyn Sessions,
-    work: impl Future<Output = T> + Send + 'static,
-) -> Result<T, PortError> {
-    let (answer, mut answered) = oneshot::channel();
-    let told = async move {
-        // Nobody may be waiting any more.
-        let _ = answer.send(work.await);
-    };
-    sessions.hold(Box::pin(told)).await?;
-    answered.try_recv().map_err(|_| PortError::Internal("work in a session ended without an answer".into()))
-}
-
 #[derive(Debug)]
 struct LogConnectErrors(&'static str);
 
@@ -383,8 +188,8 @@ impl<E: Engine> Database<E> {
             .error_handler(Box::new(LogConnectErrors(name)))
             .build_unchecked(manager);
         let threads = Arc::new(Threads::new(size as usize));
-        let gate = Arc::new(Semaphore::new(size as usize + QUEUE));
-        Self { name, pool, threads, gate, line: Arc::new(Line::new()), generation }
+        let gate = Arc::new(Gate::new(size as usize + QUEUE));
+        Self { name, pool, threads, gate, generation }
     }
 
     /// How it is at this moment, for whoever watches.
@@ -392,14 +197,14 @@ impl<E: Engine> Database<E> {
     pub fn status(&self) -> PoolStatus {
         let r2d2::State { connections, idle_connections, .. } = self.pool.state();
         let size = self.pool.max_size();
-        let inside = (size as usize + QUEUE).saturating_sub(self.gate.available_permits());
+        let inside = (size as usize + QUEUE).saturating_sub(self.gate.free());
         PoolStatus {
             name: self.name,
             size,
             in_use: connections.saturating_sub(idle_connections),
             idle: idle_connections,
             queued: inside.saturating_sub(size as usize),
-            waiting: self.line.waiting.load(Ordering::Relaxed),
+            waiting: self.gate.waiting(),
         }
     }
 
@@ -487,7 +292,7 @@ impl<E: Engine> Database<E> {
         enqueue: impl FnOnce(Asked<T>) -> Result<(), PortError>,
     ) -> Result<T, PortError> {
         let answered = async {
-            let place = self.pass_gate(place).await?;
+            let place = self.gate.pass(place).await?;
             let (answer, asked) = oneshot::channel();
             enqueue(Asked { place, answer })?;
             asked.await.map_err(|_| PortError::Internal("a database job ended without an answer".into()))?
@@ -520,40 +325,6 @@ impl<E: Engine> Database<E> {
         mut job: impl FnMut(&mut E::Connection) -> QueryResult<T>,
     ) -> Result<T, PortError> {
         self.attempt(&mut None, 1, &mut job, &|| false)
-    }
-
-    async fn pass_gate(&self, place: Place) -> Result<OwnedSemaphorePermit, PortError> {
-        let _waits = Waits::new(&self.line);
-        let start = Instant::now();
-        let mut passed = pin!(self.gate.clone().acquire_owned());
-        loop {
-            match timeout(WAIT_IN_OVERLOAD, &mut passed).await {
-                Ok(place) => return place.map_err(|_| PortError::Internal("the gate is closed".into())),
-                Err(_) if start.elapsed() >= WAIT || (place == Place::First && self.line.is_overload()) => {
-                    return Err(PortError::Unavailable("every connection is in use".into()));
-                }
-                Err(_) => {}
-            }
-        }
-    }
-
-    /// Runs a job in the session that this thread holds; `None` when it holds none of this database.
-    fn in_session<T>(
-        &self,
-        attempts: u32,
-        job: &mut impl FnMut(&mut E::Connection) -> QueryResult<T>,
-    ) -> Option<Result<T, PortError>> {
-        let mut held = Held::take(self.key())?;
-        let session = held.session.downcast_mut()?;
-        let done = self.attempt(session, attempts, job, &|| false);
-        // After a panic it is dropped instead, as one that is broken.
-        held.put_back();
-        Some(done)
-    }
-
-    /// Tells it from every other one.
-    fn key(&self) -> usize {
-        Arc::as_ptr(&self.threads) as usize
     }
 
     /// Runs a job on the connection in `kept`, or on a fresh one, which is then kept there.
