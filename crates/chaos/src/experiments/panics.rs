@@ -1,7 +1,7 @@
 //! E19: a thousand handlers panic.
 //!
-//! No route of the service panics, and none is built in to be tried. But a handler that hands its work to the threads
-//! of the database does when the system gives it no thread, and strace can see to that.
+//! No route of the service panics, and none is built in to be tried. But a handler that has tokio look for a file does
+//! when the system gives it no thread, and strace can see to that.
 
 use std::process::{Child, Command, Stdio};
 use std::sync::Arc;
@@ -23,6 +23,8 @@ pub(crate) const E19: Experiment = Experiment {
 /// Threads that have nothing to do end after ten seconds; then the next work needs a new one.
 const THREADS_END: Duration = Duration::from_secs(12);
 const CLIENTS: usize = 8;
+/// Whether there is such a file is looked up on a thread of its own.
+const FILE: &str = "/media/core_media/2026/01/01/logo.png";
 const PATH: &str = "/api/portfolios/employers/1";
 
 fn measure(cx: &Context, world: World) -> Outcome {
@@ -42,9 +44,7 @@ fn measure(cx: &Context, world: World) -> Outcome {
             .map(|number| {
                 let (client, key) = (server.client(), &key);
                 let own = (number..panics).step_by(CLIENTS);
-                scope.spawn(move || {
-                    own.map(|_| send(&client, "PATCH", PATH, key, Some("{}"))).collect::<Vec<_>>()
-                })
+                scope.spawn(move || own.map(|_| send(&client, "GET", FILE, key, None)).collect::<Vec<_>>())
             })
             .collect();
         clients.into_iter().flat_map(|client| client.join().expect("a client")).collect()
