@@ -14,5 +14,5 @@ mod test_database;
 pub use client::{Answer, Client};
 pub use cluster::Cluster;
 pub use s3_server::S3Server;
-pub use site::{PUBLIC_URL, Server, Site};
+pub use site::{KeptConnection, PUBLIC_URL, Server, Site};
 pub use test_database::{Kind, TestDatabase};

@@ -1,7 +1,7 @@
 //! The real server, as a process of its own on a free port, over a database of its own.
 
 use std::io::{BufRead as _, BufReader, Read as _, Write as _};
-use std::net::TcpStream;
+use std::net::{SocketAddr, TcpStream};
 use std::process::{Child, Command, Output, Stdio};
 use std::sync::{Arc, Condvar, Mutex, mpsc};
 use std::thread::JoinHandle;
@@ -160,6 +160,15 @@ impl Drop for Server {
     }
 }
 
+/// A connection of a client.
+#[derive(Debug, Clone, Copy)]
+pub struct KeptConnection {
+    /// The client's port.
+    pub client_port: u16,
+    /// What the server has written and the client has not taken.
+    pub unsent_bytes: usize,
+}
+
 impl Server {
     /// Runs a command that serves and logs in JSON, and waits until it listens.
     #[must_use]
@@ -203,6 +212,23 @@ impl Server {
     #[must_use]
     pub fn address(&self) -> &str {
         &self.address
+    }
+
+    /// The connections that the kernel keeps for it, of clients on this machine (`/proc/net/tcp`, proc(5)).
+    #[must_use]
+    pub fn connections(&self) -> Vec<KeptConnection> {
+        let own: SocketAddr = self.address.parse().unwrap();
+        let table = std::fs::read_to_string("/proc/net/tcp").expect("Linux");
+        let number = |field: &str, place: usize| usize::from_str_radix(field.split(':').nth(place)?, 16).ok();
+        let kept = table.lines().skip(1).filter_map(|line| {
+            let fields: Vec<&str> = line.split_whitespace().collect();
+            let &[_, local, remote, state, queues, ..] = fields.as_slice() else { return None };
+            // 01: established.
+            (state == "01" && number(local, 1)? == usize::from(own.port())).then_some(())?;
+            let client_port = number(remote, 1)?.try_into().ok()?;
+            Some(KeptConnection { client_port, unsent_bytes: number(queues, 0)? })
+        });
+        kept.collect()
     }
 
     /// What it has logged so far, line by line.

@@ -24,7 +24,7 @@ const LONGEST: Duration = Duration::from_secs(20);
 /// once would be a load of their own.
 const PAUSE: Duration = Duration::from_millis(250);
 const GROUPS: u32 = 50;
-/// A thousand that come at the same moment would be one, too.
+/// How far apart they come: a thousand at the same moment would be a load of their own, too.
 const BETWEEN_ARRIVALS: Duration = Duration::from_millis(1);
 /// What a busy machine may add to the time of others.
 const NOISE: Duration = Duration::from_millis(5);
@@ -102,7 +102,8 @@ fn waste(server: &Server, each: usize, first: &[String; 4]) -> [Vec<Duration>; 4
     let all_open = Instant::now();
     let mut closed = <[Vec<Duration>; 4]>::default();
     while groups.iter().any(|group| !group.is_empty()) && all_open.elapsed() <= LONGEST {
-        let held = held(server);
+        // A client that doesn't read is not told of the end.
+        let held: Vec<u16> = server.connections().iter().map(|kept| kept.client_port).collect();
         for group in &mut groups {
             std::thread::sleep(PAUSE / GROUPS);
             group.retain_mut(|(kind, stream, opened)| {
@@ -134,23 +135,4 @@ fn goes_on(stream: &mut TcpStream) -> bool {
     // That it was closed is found with the next look.
     let _ = stream.write_all(b"a");
     true
-}
-
-/// The ports of the clients whose connections the kernel keeps for the service: a client that doesn't read is not
-/// told of the end.
-fn held(server: &Server) -> Vec<u16> {
-    let own = port(server.address());
-    let table = std::fs::read_to_string("/proc/net/tcp").expect("Linux");
-    let lines = table.lines().skip(1).filter_map(|line| {
-        let mut fields = line.split_whitespace().skip(1);
-        let (local, remote, state) = (fields.next()?, fields.next()?, fields.next()?);
-        let hex = |address: &str| u16::from_str_radix(address.split_once(':')?.1, 16).ok();
-        // 01: established.
-        (state == "01" && hex(local)? == own).then(|| hex(remote))?
-    });
-    lines.collect()
-}
-
-fn port(address: &str) -> u16 {
-    address.rsplit_once(':').and_then(|(_, port)| port.parse().ok()).expect("an address with a port")
 }
