@@ -25,7 +25,7 @@ pub use media_store::MediaStoreUrl;
 pub struct ServeFlags {
     #[command(flatten)]
     address: AddressFlags,
-    /// Connections to the database: 1 to 100; unless given 8, or as many readers of SQLite as cores, 2 to 8
+    /// Connections to the database: 1 to 100; unless given 8, for SQLite as many readers as cores, 2 to 8
     #[arg(long, env = "DATABASE_POOL_SIZE", value_name = "N")]
     database_pool_size: Option<String>,
     #[command(flatten)]
