@@ -1,6 +1,7 @@
 //! From rows to entities, for both databases. A row that makes no sense is an error, never a panic.
 
 use std::collections::{BTreeSet, HashMap};
+use std::hash::Hash;
 
 use chrono::{DateTime, Utc};
 use diesel::Queryable;
@@ -72,6 +73,10 @@ pub(crate) struct EmployerRow {
 }
 
 impl EmployerRow {
+    pub(crate) fn id(&self) -> EmployerId {
+        EmployerId(self.id)
+    }
+
     fn with_image(self, image: Option<Image>) -> Employer {
         Employer {
             id: EmployerId(self.id),
@@ -99,9 +104,9 @@ pub(crate) struct ImageRow {
 
 #[derive(Debug, Queryable)]
 pub(crate) struct ThumbnailRow {
-    id: i64,
-    path: String,
-    box_side: Option<i32>,
+    pub(crate) id: i64,
+    pub(crate) path: String,
+    pub(crate) box_side: Option<i32>,
 }
 
 /// Names what of each table is read, in the order of the rows above. It stands once, for the `schema` of
@@ -131,10 +136,31 @@ pub(crate) type EmployerJoin = (EmployerRow, Option<ImageRow>, Option<ThumbnailR
 pub(crate) fn employer(rows: Vec<EmployerJoin>) -> QueryResult<Option<Employer>> {
     let mut rows = rows.into_iter();
     let Some((employer, image, first)) = rows.next() else { return Ok(None) };
-    let thumbnails =
-        first.into_iter().chain(rows.filter_map(|(_, _, thumbnail)| thumbnail)).map(thumbnail).collect();
-    let image = image.map(|row| image_of(row, thumbnails)).transpose()?;
-    Ok(Some(employer.with_image(image)))
+    let thumbnails = first.into_iter().chain(rows.filter_map(|(_, _, thumbnail)| thumbnail));
+    with_image(employer, image, thumbnails).map(Some)
+}
+
+/// Puts an employer, its image and the image's thumbnails together.
+pub(crate) fn with_image(
+    employer: EmployerRow,
+    image: Option<ImageRow>,
+    thumbnails: impl Iterator<Item = ThumbnailRow>,
+) -> QueryResult<Employer> {
+    let image = image.map(|row| image_of(row, thumbnails.map(thumbnail).collect())).transpose()?;
+    Ok(employer.with_image(image))
+}
+
+/// What was `found`, each in the place of its key, where it is asked for; a key may come more than once.
+pub(crate) fn in_order_of<K: Copy + Eq + Hash, V: Clone>(
+    keys: &[K],
+    found: Vec<V>,
+    key: impl Fn(&V) -> K,
+) -> Vec<Option<V>> {
+    if let [_] = keys {
+        return vec![found.into_iter().next()];
+    }
+    let found: HashMap<K, V> = found.into_iter().map(|one| (key(&one), one)).collect();
+    keys.iter().map(|key| found.get(key).cloned()).collect()
 }
 
 /// The images that employers show, each once.
@@ -260,6 +286,19 @@ pub(crate) struct GrantRow {
     last_used_at: Option<Time>,
 }
 
+impl GrantRow {
+    /// The key is that of a user who holds these codes.
+    pub(crate) fn to(self, holder: StaffRow, codes: impl IntoIterator<Item = i32>) -> Grant {
+        Grant {
+            token: TokenId(self.token),
+            revoked: self.revoked_at.is_some(),
+            expires_at: self.expires_at.map(Into::into),
+            last_used_at: self.last_used_at.map(Into::into),
+            holder: holder.with_codes(codes),
+        }
+    }
+}
+
 /// A key joined with its user and one of the user's permission codes.
 pub(crate) type GrantJoin = (GrantRow, StaffRow, Option<i32>);
 
@@ -267,14 +306,7 @@ pub(crate) type GrantJoin = (GrantRow, StaffRow, Option<i32>);
 pub(crate) fn grant(rows: Vec<GrantJoin>) -> Option<Grant> {
     let mut rows = rows.into_iter();
     let (grant, staff, first) = rows.next()?;
-    let codes: BTreeSet<i32> = first.into_iter().chain(rows.filter_map(|(_, _, code)| code)).collect();
-    Some(Grant {
-        token: TokenId(grant.token),
-        revoked: grant.revoked_at.is_some(),
-        expires_at: grant.expires_at.map(Into::into),
-        last_used_at: grant.last_used_at.map(Into::into),
-        holder: staff.with_codes(codes),
-    })
+    Some(grant.to(staff, first.into_iter().chain(rows.filter_map(|(_, _, code)| code))))
 }
 
 #[derive(Debug, Queryable)]
@@ -304,7 +336,10 @@ impl From<TokenRow> for TokenRecord {
     }
 }
 
-/// What of a key is stored: its SHA-256. A key is random enough that nothing slower is needed.
-pub(crate) fn key_hash(token: &Token) -> [u8; 32] {
+/// A key's SHA-256.
+pub(crate) type KeyHash = [u8; 32];
+
+/// What of a key is stored. A key is random enough that nothing slower is needed.
+pub(crate) fn key_hash(token: &Token) -> KeyHash {
     Sha256::digest(token.expose().as_bytes()).into()
 }

@@ -4,9 +4,11 @@
 //! next without sleeping between; a full queue has an async gate in front, where a job waits, costs
 //! nothing, and is turned away after a while. A pooled connection never leaves the thread that took it.
 
+mod batch;
 mod gate;
 mod sessions;
 
+pub(crate) use batch::Batch;
 pub use sessions::{Sessions, in_one_session};
 
 use std::sync::Arc;
@@ -132,6 +134,22 @@ struct Manager<E> {
 struct Session<C> {
     connection: C,
     generation: u64,
+}
+
+/// Why a job has no answer of its own.
+#[derive(Debug)]
+enum AttemptError {
+    /// There was no connection, or it is not known how far the job came on it.
+    Lost(PortError),
+    /// The database refused, on a connection that is in order: nothing was changed.
+    Refused(PortError),
+}
+
+impl From<AttemptError> for PortError {
+    fn from(error: AttemptError) -> Self {
+        let (AttemptError::Lost(error) | AttemptError::Refused(error)) = error;
+        error
+    }
 }
 
 /// What r2d2 says when a connection can't be had.
@@ -265,8 +283,10 @@ impl<E: Engine> Database<E> {
             return done;
         }
         let database = self.clone();
-        self.on_a_thread(place, move |abandoned| database.attempt(&mut None, attempts, &mut job, abandoned))
-            .await
+        let job = move |abandoned: &dyn Fn() -> bool| {
+            database.attempt(&mut None, attempts, &mut job, abandoned).map_err(PortError::from)
+        };
+        self.on_a_thread(place, job).await
     }
 
     /// Runs `job` on one of the threads when its turn comes. It is told how to find out whether anybody still waits
@@ -324,7 +344,7 @@ impl<E: Engine> Database<E> {
         &self,
         mut job: impl FnMut(&mut E::Connection) -> QueryResult<T>,
     ) -> Result<T, PortError> {
-        self.attempt(&mut None, 1, &mut job, &|| false)
+        self.attempt(&mut None, 1, &mut job, &|| false).map_err(PortError::from)
     }
 
     /// Runs a job on the connection in `kept`, or on a fresh one, which is then kept there.
@@ -334,15 +354,16 @@ impl<E: Engine> Database<E> {
         attempts: u32,
         job: &mut impl FnMut(&mut E::Connection) -> QueryResult<T>,
         abandoned: &dyn Fn() -> bool,
-    ) -> Result<T, PortError> {
+    ) -> Result<T, AttemptError> {
+        let lost = |why| AttemptError::Lost(PortError::Unavailable(why));
         let end = Instant::now() + WAIT;
         let mut attempt = 0;
         loop {
             // One under suspicion goes before another is asked for: each of the threads may have one.
             let trusted = kept.take().filter(|session| session.generation >= self.generation.current());
-            let session = kept.insert(trusted.map_or_else(|| self.session(end), Ok)?);
+            let session = kept.insert(trusted.map_or_else(|| self.session(end).map_err(lost), Ok)?);
             if abandoned() {
-                return Err(PortError::Unavailable("nobody waits for the answer any more".into()));
+                return Err(lost("nobody waits for the answer any more".into()));
             }
             attempt += 1;
             let error = match job(&mut session.connection) {
@@ -350,21 +371,20 @@ impl<E: Engine> Database<E> {
                 Err(error) => error,
             };
             if !E::is_lost(&mut session.connection, &error) {
-                return Err(Self::port_error(&error));
+                return Err(AttemptError::Refused(Self::port_error(&error)));
             }
             self.generation.end(session.generation);
             if attempt >= attempts || Instant::now() >= end {
-                return Err(PortError::Unavailable(format!("the connection was lost: {error}")));
+                return Err(lost(format!("the connection was lost: {error}")));
             }
         }
     }
 
     /// Takes a connection that is under no suspicion.
-    fn session(&self, end: Instant) -> Result<PooledConnection<Manager<E>>, PortError> {
+    fn session(&self, end: Instant) -> Result<PooledConnection<Manager<E>>, String> {
         loop {
             let left = end.saturating_duration_since(Instant::now());
-            let session =
-                self.pool.get_timeout(left).map_err(|error| PortError::Unavailable(error.to_string()))?;
+            let session = self.pool.get_timeout(left).map_err(|error| error.to_string())?;
             if session.generation >= self.generation.current() {
                 return Ok(session);
             }

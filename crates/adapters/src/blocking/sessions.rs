@@ -62,9 +62,13 @@ pub trait Sessions: Send + Sync {
     async fn hold(&self, work: BoxFuture<'static, ()>) -> Result<(), PortError>;
 }
 
-#[async_trait]
-impl<E: Engine> Sessions for Database<E> {
-    async fn hold(&self, work: BoxFuture<'static, ()>) -> Result<(), PortError> {
+impl<E: Engine> Database<E> {
+    /// Runs `work` on one of its threads, and what it asks on one connection ([`Sessions::hold`]).
+    ///
+    /// # Errors
+    ///
+    /// As [`Sessions::hold`].
+    pub(crate) async fn hold(&self, work: BoxFuture<'static, ()>) -> Result<(), PortError> {
         let (key, runtime) = (self.key(), Handle::current());
         let job = move |abandoned: &dyn Fn() -> bool| {
             if abandoned() {
@@ -108,7 +112,7 @@ impl<E: Engine> Database<E> {
     ) -> Option<Result<T, PortError>> {
         let mut held = Held::take(self.key())?;
         let session = held.session.downcast_mut()?;
-        let done = self.attempt(session, attempts, job, &|| false);
+        let done = self.attempt(session, attempts, job, &|| false).map_err(PortError::from);
         // After a panic it is dropped instead, as one that is broken.
         held.put_back();
         Some(done)

@@ -5,15 +5,18 @@ use portfolio_domain::access::Grant;
 use portfolio_domain::ports::{AccessControl, PortError};
 use portfolio_domain::token::{Token, TokenId};
 
-use super::PostgresDatabase;
-use super::schema::{staff, staff_permissions, tokens};
-use crate::rows::{self, GrantJoin, Time};
+use super::schema::tokens;
+use super::{Postgres, PostgresDatabase, grant_statement};
+use crate::blocking::Batch;
+use crate::rows::{self, KeyHash, Time};
 use crate::usage_notes::UsageNotes;
 
 /// The token permission checker's data, in PostgreSQL.
 #[derive(Clone)]
 pub struct PostgresAccessControl {
     database: PostgresDatabase,
+    /// Keys that are shown at the same time are looked for together.
+    grants: Batch<Postgres, KeyHash, Option<Grant>>,
     notes: UsageNotes,
 }
 
@@ -21,27 +24,15 @@ impl PostgresAccessControl {
     /// Over `database`.
     #[must_use]
     pub fn new(database: PostgresDatabase) -> Self {
-        Self { database, notes: UsageNotes::default() }
+        let grants = Batch::of_reads(database.clone(), grant_statement::find_each);
+        Self { database, grants, notes: UsageNotes::default() }
     }
 }
 
 #[async_trait]
 impl AccessControl for PostgresAccessControl {
     async fn find_grant(&self, token: &Token) -> Result<Option<Grant>, PortError> {
-        let hash = rows::key_hash(token);
-        let job = move |connection: &mut PgConnection| {
-            let rows: Vec<GrantJoin> = tokens::table
-                .inner_join(staff::table.left_join(staff_permissions::table))
-                .filter(tokens::key_hash.eq(hash.as_slice()))
-                .select((
-                    (tokens::id, tokens::revoked_at, tokens::expires_at, tokens::last_used_at),
-                    staff::all_columns,
-                    staff_permissions::code.nullable(),
-                ))
-                .load(connection)?;
-            Ok(rows::grant(rows))
-        };
-        self.database.read_first(job).await
+        self.grants.ask_first(rows::key_hash(token)).await
     }
 
     fn note_use(&self, token: TokenId, now: DateTime<Utc>) {

@@ -9,30 +9,37 @@ use portfolio_domain::employer_list::{EmployerPage, EmployerQuery};
 use portfolio_domain::employer_patch::{EmployerPatch, NewEmployer};
 use portfolio_domain::ports::{Diagnosis, EmployerRepository, PortError};
 
+use super::employer_rows::{self, FullRow, find, find_each};
 use super::patch_statement::PatchStatement;
-use super::schema::{EMPLOYER, IMAGE, THUMBNAIL, employers, images, thumbnails};
-use super::{PostgresDatabase, list, search_keys};
-use crate::blocking::refused_is_none;
-use crate::rows::{self, EmployerJoin, Time};
+use super::patch_together::{Change, patch_each};
+use super::schema::{employers, images};
+use super::{Postgres, PostgresDatabase, list, search_keys};
+use crate::blocking::{Batch, refused_is_none};
+use crate::rows::Time;
 
 /// Employers in PostgreSQL.
 #[derive(Clone)]
 pub struct PostgresEmployerRepository {
     database: PostgresDatabase,
+    /// What is asked for, or changed, at the same time is so together.
+    found: Batch<Postgres, EmployerId, Option<Employer>>,
+    changes: Batch<Postgres, Change, Option<Employer>>,
 }
 
 impl PostgresEmployerRepository {
     /// Over `database`.
     #[must_use]
     pub fn new(database: PostgresDatabase) -> Self {
-        Self { database }
+        let found = Batch::of_reads(database.clone(), find_each);
+        let changes = Batch::of_writes(database.clone(), patch_each);
+        Self { database, found, changes }
     }
 }
 
 #[async_trait]
 impl EmployerRepository for PostgresEmployerRepository {
     async fn find(&self, id: EmployerId) -> Result<Option<Employer>, PortError> {
-        self.database.read(move |connection| find(connection, id)).await
+        self.found.ask(id).await
     }
 
     async fn list(&self, query: &EmployerQuery) -> Result<EmployerPage, PortError> {
@@ -62,18 +69,18 @@ impl EmployerRepository for PostgresEmployerRepository {
         precondition: &Precondition,
         now: DateTime<Utc>,
     ) -> Result<Option<Employer>, PortError> {
+        if let Some(change) = Change::of(id, patch, precondition, now)
+            && let Some(employer) = self.changes.ask(change).await?
+        {
+            return Ok(Some(employer));
+        }
         let (patch, precondition) = (patch.clone(), precondition.clone());
         let job = move |connection: &mut PgConnection| {
             let statement = PatchStatement::new(id, &patch, &precondition, now);
-            let Some(rows) = refused_is_none(run(connection, &statement).map(Some))? else {
-                return Ok(None);
-            };
-            // The image may have been added while the statement waited for its row: the foreign key
-            // sees it then, the statement's own snapshot does not.
-            if rows.iter().any(|(employer, image, _)| employer.image_id.is_some() && image.is_none()) {
-                return find(connection, id);
+            match refused_is_none(run(connection, &statement))? {
+                Some(row) => employer_rows::changed(connection, row),
+                None => Ok(None),
             }
-            rows::employer(rows)
         };
         self.database.write(job).await
     }
@@ -124,16 +131,16 @@ impl EmployerRepository for PostgresEmployerRepository {
 
 /// Runs `statement` until it is no victim of a deadlock any more: two changes that swap two names wait
 /// for each other. PostgreSQL has taken a victim's change back wholly, so it may be made again.
-fn run(connection: &mut PgConnection, statement: &PatchStatement<'_>) -> QueryResult<Vec<EmployerJoin>> {
+fn run(connection: &mut PgConnection, statement: &PatchStatement<'_>) -> QueryResult<Option<FullRow>> {
     const TRIES: usize = 3;
     for _ in 1..TRIES {
-        match statement.load(connection) {
+        match statement.get_result(connection).optional() {
             Err(DieselError::DatabaseError(DatabaseErrorKind::Unknown, error))
                 if error.message().contains("deadlock detected") => {}
-            rows => return rows,
+            row => return row,
         }
     }
-    statement.load(connection)
+    statement.get_result(connection).optional()
 }
 
 /// Stores an employer; `None` when the name is taken.
@@ -157,13 +164,4 @@ fn insert(
         .get_result(connection)
         .optional()
         .map(|id| id.map(EmployerId))
-}
-
-fn find(connection: &mut PgConnection, id: EmployerId) -> QueryResult<Option<Employer>> {
-    let rows = employers::table
-        .left_join(images::table.left_join(thumbnails::table))
-        .filter(employers::id.eq(id.0))
-        .select((EMPLOYER, IMAGE.nullable(), THUMBNAIL.nullable()))
-        .load(connection)?;
-    rows::employer(rows)
 }

@@ -3,10 +3,13 @@
 mod access_control;
 mod demo_repository;
 mod employer_repository;
+mod employer_rows;
 mod examination;
+mod grant_statement;
 mod image_repository;
 mod list;
 mod patch_statement;
+mod patch_together;
 mod row_counts;
 mod schema;
 mod search_keys;
@@ -21,15 +24,19 @@ pub use image_repository::PostgresImageRepository;
 pub use staff_repository::PostgresStaffRepository;
 pub use token_repository::PostgresTokenRepository;
 
+use std::panic::AssertUnwindSafe;
+
 use async_trait::async_trait;
 use diesel::connection::SimpleConnection as _;
 use diesel::pg::{Pg, PgConnection};
 use diesel::prelude::*;
 use diesel::result::{DatabaseErrorKind, Error as DieselError};
 use diesel::sql_types::Text;
+use futures_util::FutureExt as _;
+use futures_util::future::BoxFuture;
 use portfolio_domain::ports::{PortError, Probe};
 
-use crate::blocking::{Database, Engine};
+use crate::blocking::{Database, Engine, Sessions};
 use crate::database_url::PostgresUrl;
 use crate::migrations::{self, MigrateError, one_line};
 
@@ -94,6 +101,15 @@ impl Engine for Postgres {
     /// A full disk of the server is the server's own trouble: 503 (contract, section 3).
     fn is_full(_: &DieselError) -> bool {
         false
+    }
+}
+
+/// Each question is asked by itself, with those of others that wait: no session saves what that does.
+#[async_trait]
+impl Sessions for PostgresDatabase {
+    async fn hold(&self, work: BoxFuture<'static, ()>) -> Result<(), PortError> {
+        let done = AssertUnwindSafe(work).catch_unwind().await;
+        done.map_err(|_| PortError::Internal("work in a session panicked".into()))
     }
 }
 

@@ -216,6 +216,77 @@ async fn a_member_that_changed_while_the_patch_waited_is_kept() {
     assert_eq!(patching.await.unwrap(), Ok(Some(wanted)));
 }
 
+// What PostgreSQL makes together, it makes as each alone.
+#[rstest]
+#[tokio::test(flavor = "multi_thread")]
+async fn patches_of_many_employers_at_once_are_each_made_as_it_is(
+    #[values(Kind::Sqlite, Kind::Postgres)] kind: Kind,
+) {
+    const MANY: i64 = 24;
+    let images = vec![fixtures::image(6)];
+    let before = (1..=MANY).map(|id| Employer {
+        image: Some(fixtures::image(6)),
+        description: Some(Description::from_stored(format!("of {id}"))),
+        ..fixtures::employer(id, &format!("no. {id}"))
+    });
+    let before: Vec<_> = before.collect();
+    let fixture = Fixture::with(kind, images, before.clone()).await;
+    let clear = || EmployerPatch { image: Patch::Clear, ..EmployerPatch::default() };
+    let silence = || EmployerPatch { description: Patch::Clear, ..EmployerPatch::default() };
+    let version = |number| Precondition::VersionIn(vec![Version(number)]);
+    let job = |id: i64| match id % 6 {
+        0 => (id, describe(&format!("new of {id}")), Precondition::None),
+        1 => (id, clear(), Precondition::None),
+        2 => (id, silence(), version(1)),
+        3 => (id, describe("too late"), version(7)),
+        4 => (id + 100, describe("of nobody"), Precondition::None),
+        _ => (id, EmployerPatch { image: Patch::Clear, ..describe("both") }, Precondition::None),
+    };
+    let patched = at_once(&fixture, (1..=MANY).map(job).collect()).await;
+    for (employer, patched) in before.into_iter().zip(patched) {
+        let id = employer.id.0;
+        let description = |text: String| Some(Description::from_stored(text));
+        let wanted = match id % 6 {
+            0 => Employer { description: description(format!("new of {id}")), ..employer },
+            1 => Employer { image: None, ..employer },
+            2 => Employer { description: None, ..employer },
+            3 | 4 => {
+                assert_eq!((patched, fixture.find(id).await), (Ok(None), Some(employer)));
+                continue;
+            }
+            _ => Employer { image: None, description: description("both".to_owned()), ..employer },
+        };
+        let wanted = changed(wanted, fixtures::now() + TimeDelta::microseconds(1));
+        assert_eq!((patched, fixture.find(id).await), (Ok(Some(wanted.clone())), Some(wanted)));
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_patch_does_not_wait_for_another_whose_employer_is_locked() {
+    let fixture = Fixture::with_fruit(Kind::Postgres).await;
+    let mut lock = fixture.raw();
+    lock.run("BEGIN; SELECT * FROM employers WHERE id = 4 FOR UPDATE");
+    let (waiting, _) = waiting_patch(&fixture, describe("late")).await;
+    for round in 1..=20 {
+        assert!(fixture.patch(5, &describe(&format!("round {round}"))).await.is_some());
+    }
+    assert!(!waiting.is_finished());
+    lock.run("ROLLBACK");
+    assert!(waiting.await.unwrap().unwrap().is_some());
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_patch_that_the_database_refuses_harms_none_beside_it() {
+    let fixture = Fixture::with_fruit(Kind::Postgres).await;
+    // There is no version after this one.
+    fixture.base.execute("UPDATE employers SET version = 9223372036854775807 WHERE id = 4");
+    let jobs = (0..20).map(|job| (4 + job % 2, describe(&format!("{job}")), Precondition::None));
+    for (job, patched) in at_once(&fixture, jobs.collect()).await.into_iter().enumerate() {
+        assert_eq!(is_unavailable(&patched), job % 2 == 0, "{patched:?}");
+    }
+    assert_eq!(fixture.find(5).await.unwrap().version, Version(11));
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn a_patch_whose_connection_was_lost_is_not_tried_again_silently() {
     let fixture = Fixture::with_fruit(Kind::Postgres).await;

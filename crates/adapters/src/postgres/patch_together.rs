@@ -1,0 +1,144 @@
+//! Changes that wait are made together, in one statement and with one commit.
+//!
+//! Only such as no constraint can forbid are, so that none fails for the sake of another; and only of rows that nobody has
+//! locked, so that none waits for another. Whatever is not changed here is no answer: it is asked alone.
+
+use std::collections::HashSet;
+
+use chrono::{DateTime, Utc};
+use diesel::pg::{Pg, PgConnection};
+use diesel::prelude::*;
+use diesel::query_builder::{AstPass, Query, QueryFragment, QueryId};
+use diesel::sql_types::{Array, BigInt, Bool, Nullable, Text, Timestamptz};
+use portfolio_domain::employer::{Description, Employer, EmployerId, Precondition, Version};
+use portfolio_domain::employer_patch::{EmployerPatch, Patch};
+
+use super::employer_rows::{self, COLUMNS, FullColumns, FullRow, JOINED};
+use crate::rows::{self, Time};
+
+/// A change that may be made together with others.
+#[derive(Debug)]
+pub(super) struct Change {
+    id: EmployerId,
+    version: Option<i64>,
+    clears_image: bool,
+    sets_description: bool,
+    description: Option<String>,
+    now: Time,
+}
+
+impl Change {
+    /// `None` when it must be made alone: a name may be taken, an image may be unknown, and of versions one is compared.
+    pub(super) fn of(
+        id: EmployerId,
+        patch: &EmployerPatch,
+        precondition: &Precondition,
+        now: DateTime<Utc>,
+    ) -> Option<Self> {
+        let version = match precondition {
+            Precondition::None => None,
+            Precondition::VersionIn(versions) => match versions.as_slice() {
+                [Version(version)] => Some(*version),
+                _ => return None,
+            },
+            Precondition::VersionNotIn(_) => return None,
+        };
+        if patch.name.is_some() || matches!(patch.image, Patch::Set(_)) {
+            return None;
+        }
+        Some(Self {
+            id,
+            version,
+            clears_image: !patch.image.is_keep(),
+            sets_description: !patch.description.is_keep(),
+            description: patch.description.value().map(Description::as_str).map(ToOwned::to_owned),
+            now: Time(now),
+        })
+    }
+}
+
+/// Makes the changes, of each employer one. The members of the arrays at one place are one change.
+#[derive(Debug, Default)]
+struct Statement<'a> {
+    ids: Vec<i64>,
+    versions: Vec<Option<i64>>,
+    clear_images: Vec<bool>,
+    set_descriptions: Vec<bool>,
+    descriptions: Vec<Option<&'a str>>,
+    times: Vec<Time>,
+}
+
+impl<'a> Statement<'a> {
+    fn new(changes: impl Iterator<Item = &'a Change>) -> Self {
+        let mut statement = Self::default();
+        for change in changes {
+            statement.ids.push(change.id.0);
+            statement.versions.push(change.version);
+            statement.clear_images.push(change.clears_image);
+            statement.set_descriptions.push(change.sets_description);
+            statement.descriptions.push(change.description.as_deref());
+            statement.times.push(change.now);
+        }
+        statement
+    }
+}
+
+impl QueryFragment<Pg> for Statement<'_> {
+    fn walk_ast<'b>(&'b self, mut out: AstPass<'_, 'b, Pg>) -> QueryResult<()> {
+        // Arrays that PostgreSQL can't see, as in `FindStatement`.
+        out.push_sql("WITH taken AS (SELECT w.* FROM unnest((SELECT ");
+        out.push_bind_param::<Array<BigInt>, _>(&self.ids)?;
+        out.push_sql("::bigint[]), (SELECT ");
+        out.push_bind_param::<Array<Nullable<BigInt>>, _>(&self.versions)?;
+        out.push_sql("::bigint[]), (SELECT ");
+        out.push_bind_param::<Array<Bool>, _>(&self.clear_images)?;
+        out.push_sql("::boolean[]), (SELECT ");
+        out.push_bind_param::<Array<Bool>, _>(&self.set_descriptions)?;
+        out.push_sql("::boolean[]), (SELECT ");
+        out.push_bind_param::<Array<Nullable<Text>>, _>(&self.descriptions)?;
+        out.push_sql("::text[]), (SELECT ");
+        out.push_bind_param::<Array<Timestamptz>, _>(&self.times)?;
+        out.push_sql(
+            "::timestamptz[])) AS w (id, version, clears_image, sets_description, description, now) \
+             JOIN employers e ON e.id = w.id FOR NO KEY UPDATE OF e SKIP LOCKED), \
+             changed AS (UPDATE employers e SET \
+             image_id = CASE WHEN w.clears_image THEN NULL ELSE e.image_id END, \
+             description = CASE WHEN w.sets_description THEN w.description ELSE e.description END, \
+             updated_at = GREATEST(w.now, e.updated_at + interval '1 microsecond'), version = e.version + 1 \
+             FROM taken w WHERE e.id = w.id AND e.version = COALESCE(w.version, e.version) RETURNING e.*) SELECT ",
+        );
+        out.push_sql(COLUMNS);
+        out.push_sql(" FROM changed e");
+        out.push_sql(JOINED);
+        Ok(())
+    }
+}
+
+impl QueryId for Statement<'_> {
+    type QueryId = Statement<'static>;
+    const HAS_STATIC_QUERY_ID: bool = true;
+}
+
+impl Query for Statement<'_> {
+    type SqlType = FullColumns;
+}
+
+impl RunQueryDsl<PgConnection> for &Statement<'_> {}
+
+/// Makes `changes`, and answers the employer of each as it then is; `None` of those that were not made.
+pub(super) fn patch_each(
+    connection: &mut PgConnection,
+    changes: &[Change],
+) -> QueryResult<Vec<Option<Employer>>> {
+    let mut seen = HashSet::with_capacity(changes.len());
+    let firsts: Vec<bool> = changes.iter().map(|change| seen.insert(change.id)).collect();
+    let once = changes.iter().zip(&firsts).filter_map(|(change, first)| first.then_some(change));
+    let rows: Vec<FullRow> = (&Statement::new(once)).load(connection)?;
+    let mut made = Vec::with_capacity(rows.len());
+    for row in rows {
+        made.extend(employer_rows::changed(connection, row)?);
+    }
+    let ids: Vec<EmployerId> = changes.iter().map(|change| change.id).collect();
+    let employers = rows::in_order_of(&ids, made, |employer| employer.id);
+    Ok(employers.into_iter().zip(firsts).map(|(employer, first)| employer.filter(|_| first)).collect())
+}
