@@ -146,7 +146,7 @@ pub(crate) fn with_image(
     image: Option<ImageRow>,
     thumbnails: impl Iterator<Item = ThumbnailRow>,
 ) -> QueryResult<Employer> {
-    let image = image.map(|row| image_of(row, thumbnails.map(thumbnail).collect())).transpose()?;
+    let image = image.map(|row| image_of(row, thumbnails)).transpose()?;
     Ok(employer.with_image(image))
 }
 
@@ -184,7 +184,7 @@ pub(crate) fn employers(
             let image = image.map(|row| {
                 // Several employers may have one image.
                 let thumbnails = by_image.get(&row.id).cloned().unwrap_or_default();
-                image_of(row, thumbnails)
+                whole(row, thumbnails)
             });
             Ok(employer.with_image(image.transpose()?))
         })
@@ -195,8 +195,8 @@ pub(crate) fn employers(
 pub(crate) fn image(rows: Vec<(ImageRow, Option<ThumbnailRow>)>) -> QueryResult<Option<Image>> {
     let mut rows = rows.into_iter();
     let Some((image, first)) = rows.next() else { return Ok(None) };
-    let thumbnails = first.into_iter().chain(rows.filter_map(|(_, thumbnail)| thumbnail)).map(thumbnail);
-    image_of(image, thumbnails.collect()).map(Some)
+    let thumbnails = first.into_iter().chain(rows.filter_map(|(_, thumbnail)| thumbnail));
+    image_of(image, thumbnails).map(Some)
 }
 
 /// Puts images and their thumbnails together, in the order of the images.
@@ -205,7 +205,7 @@ pub(crate) fn images(rows: Vec<ImageRow>, thumbnails: Vec<(i64, ThumbnailRow)>) 
     rows.into_iter()
         .map(|row| {
             let thumbnails = by_image.remove(&row.id).unwrap_or_default();
-            image_of(row, thumbnails)
+            whole(row, thumbnails)
         })
         .collect()
 }
@@ -222,7 +222,12 @@ fn thumbnail(row: ThumbnailRow) -> Thumbnail {
     Thumbnail { id: row.id, path: MediaPath(row.path), box_side: row.box_side }
 }
 
-fn image_of(row: ImageRow, thumbnails: Vec<Thumbnail>) -> QueryResult<Image> {
+/// Puts an image and its thumbnails together.
+pub(crate) fn image_of(row: ImageRow, thumbnails: impl Iterator<Item = ThumbnailRow>) -> QueryResult<Image> {
+    whole(row, thumbnails.map(thumbnail).collect())
+}
+
+fn whole(row: ImageRow, thumbnails: Vec<Thumbnail>) -> QueryResult<Image> {
     let size = FileSize(row.size_bytes.try_into().map_err(nonsense)?);
     let extent = (row.width.try_into().map_err(nonsense)?, row.height.try_into().map_err(nonsense)?);
     let (id, name, path) = (ImageId(row.id), ImageName::from_stored(row.name), MediaPath(row.path));

@@ -85,7 +85,7 @@ impl Storage {
                     tokens: Arc::new(PostgresTokenRepository::new(database.clone())),
                     demo: Arc::new(PostgresDemoRepository::new(database.clone())),
                     probe: Arc::new(database.clone()),
-                    sessions: Arc::new(database.clone()),
+                    sessions: Arc::new(postgres::sessions(&database)),
                     pools: Arc::new(move || vec![database.status()]),
                 }
             }

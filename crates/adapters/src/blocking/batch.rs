@@ -1,61 +1,33 @@
 //! Questions of one kind that wait are asked together, in one statement.
 //!
 //! Most of what a small statement costs is its way to the server and back, and that is the same for thirty of them. A
-//! thread takes all those that wait by then, and asks them as one; what comes meanwhile is the next batch. One that comes
-//! alone waits for nobody, and none is asked before it came: what it sees is no older than it is.
+//! question is never asked before it came: what it sees is no older than it is.
 
-use std::collections::VecDeque;
-use std::pin::pin;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
-use std::time::{Duration, Instant};
+use std::any::Any;
+use std::cell::RefCell;
+use std::sync::Arc;
 
 use diesel::result::QueryResult;
 use portfolio_domain::ports::PortError;
-use tokio::time::timeout;
 
 use super::gate::Place;
-use super::{Asked, AttemptError, Database, Engine};
-
-/// How many batches of a kind are asked at a time. With as many as there are connections nothing would wait, and every
-/// question would be a batch of its own.
-const TURNS: usize = 1;
-/// When something waits and no batch was begun for so long, another one is, whatever the others wait for: nobody stands
-/// behind a connection that hangs.
-const PATIENCE: Duration = Duration::from_millis(5);
-/// How many are asked together at most.
-const MOST: usize = 64;
+use super::line::{Line, Waiting};
+use super::{Answered, Asked, AttemptError, Database, Engine, unanswered};
 
 /// Asks for all `K` at once, and answers them in their order.
 type Together<E, K, V> = fn(&mut <E as Engine>::Connection, &[K]) -> QueryResult<Vec<V>>;
 
 /// Where questions of one kind wait.
-pub(crate) struct Batch<E: Engine, K, V>(Arc<Shared<E, K, V>>);
+pub(crate) struct Batch<E: Engine, K, V> {
+    asker: Arc<Asker<E, K, V>>,
+    line: Line<E, K, V>,
+}
 
 // Derived, it would ask for `E: Clone`.
 impl<E: Engine, K, V> Clone for Batch<E, K, V> {
     fn clone(&self) -> Self {
-        Self(self.0.clone())
+        Self { asker: self.asker.clone(), line: self.line.clone() }
     }
-}
-
-struct Shared<E: Engine, K, V> {
-    database: Database<E>,
-    attempts: u32,
-    together: Together<E, K, V>,
-    queue: Mutex<Queue<K, V>>,
-}
-
-struct Queue<K, V> {
-    waiting: VecDeque<Question<K, V>>,
-    /// How many threads are asking, or about to.
-    turns: usize,
-    /// When one of them took what waited last.
-    taken: Instant,
-}
-
-struct Question<K, V> {
-    key: K,
-    asked: Asked<V>,
 }
 
 impl<E, K, V> Batch<E, K, V>
@@ -77,8 +49,9 @@ where
     }
 
     fn new(database: Database<E>, attempts: u32, together: Together<E, K, V>) -> Self {
-        let queue = Queue { waiting: VecDeque::new(), turns: 0, taken: Instant::now() };
-        Self(Arc::new(Shared { database, attempts, together, queue: Mutex::new(queue) }))
+        let asker = Arc::new(Asker { database: database.clone(), attempts, together });
+        let asks = asker.clone();
+        Self { asker, line: Line::new(database, Box::new(move |questions| asks.ask(questions))) }
     }
 
     /// Asks with those that wait.
@@ -100,65 +73,25 @@ where
     }
 
     async fn ask_from(&self, place: Place, key: K) -> Result<V, PortError> {
-        let enqueue = |asked| {
-            self.0.enqueue(Question { key, asked });
-            Ok(())
-        };
-        let mut answer = pin!(self.0.database.ask(place, enqueue));
-        loop {
-            match timeout(PATIENCE, &mut answer).await {
-                Ok(answer) => return answer,
-                Err(_) => self.0.hasten(),
-            }
+        match Round::join(&self.asker, key) {
+            Ok(answered) => answered.await.unwrap_or_else(|_| Err(unanswered())),
+            Err(key) => self.line.wait(place, key).await,
         }
     }
 }
 
-impl<E, K, V> Shared<E, K, V>
-where
-    E: Engine,
-    K: Send + 'static,
-    V: Send + 'static,
-{
-    fn queue(&self) -> MutexGuard<'_, Queue<K, V>> {
-        self.queue.lock().unwrap_or_else(PoisonError::into_inner)
-    }
+/// What asks a batch.
+struct Asker<E: Engine, K, V> {
+    database: Database<E>,
+    attempts: u32,
+    together: Together<E, K, V>,
+}
 
-    fn enqueue(self: &Arc<Self>, question: Question<K, V>) {
-        let mut queue = self.queue();
-        queue.waiting.push_back(question);
-        if queue.turns < TURNS {
-            self.begin(queue);
-        }
-    }
-
-    /// Begins another turn, where those that there are take nothing.
-    fn hasten(self: &Arc<Self>) {
-        let queue = self.queue();
-        if !queue.waiting.is_empty() && queue.taken.elapsed() >= PATIENCE {
-            self.begin(queue);
-        }
-    }
-
-    fn begin(self: &Arc<Self>, mut queue: MutexGuard<'_, Queue<K, V>>) {
-        queue.turns += 1;
-        queue.taken = Instant::now();
-        // A turn that no thread takes is dropped, and looks into the queue then.
-        drop(queue);
-        let turn = Turn { shared: self.clone(), ended: false };
-        if let Err(error) = self.database.on_its_thread(move || turn.run()) {
-            // There is no thread at all, so that nobody is asking.
-            let waiting = std::mem::take(&mut self.queue().waiting);
-            for Question { asked, .. } in waiting {
-                asked.answer(Err(error.clone()));
-            }
-        }
-    }
-
-    /// Asks `batch`, and answers it.
-    fn answer(&self, batch: Vec<Question<K, V>>) {
+impl<E: Engine, K, V> Asker<E, K, V> {
+    /// Asks all of these, and answers them.
+    fn ask(&self, questions: Vec<Waiting<K, V>>) {
         let (keys, askers): (Vec<K>, Vec<Asked<V>>) =
-            batch.into_iter().map(|Question { key, asked }| (key, asked)).unzip();
+            questions.into_iter().map(|Waiting { what, asked }| (what, asked)).unzip();
         match self.attempt(&keys) {
             Ok(answers) => {
                 for (asked, answer) in askers.into_iter().zip(answers) {
@@ -169,7 +102,7 @@ where
             Err(AttemptError::Refused(_)) if keys.len() > 1 => {
                 for (key, asked) in keys.chunks(1).zip(askers) {
                     if !asked.is_abandoned() {
-                        self.attempt_alone(key, asked);
+                        self.ask_alone(key, asked);
                     }
                 }
             }
@@ -182,7 +115,7 @@ where
         }
     }
 
-    fn attempt_alone(&self, key: &[K], asked: Asked<V>) {
+    fn ask_alone(&self, key: &[K], asked: Asked<V>) {
         match self.attempt(key).map(|mut answers| answers.pop()) {
             Ok(Some(answer)) => asked.answer(Ok(answer)),
             // Dropped, it says that the job ended without an answer.
@@ -197,117 +130,89 @@ where
     }
 }
 
-/// One thread that asks for as long as something waits.
-struct Turn<E: Engine, K: Send + 'static, V: Send + 'static> {
-    shared: Arc<Shared<E, K, V>>,
-    ended: bool,
+thread_local! {
+    static ROUND: RefCell<Option<Round>> = const { RefCell::new(None) };
 }
 
-impl<E, K, V> Turn<E, K, V>
-where
-    E: Engine,
-    K: Send + 'static,
-    V: Send + 'static,
-{
-    fn run(mut self) {
-        while let Some(batch) = self.take() {
-            self.shared.answer(batch);
+/// Questions that wait on this thread, where all that several works ask is gathered before any of it is asked.
+pub(super) struct Round(Vec<Box<dyn Questions>>);
+
+/// Those of one batch.
+trait Questions {
+    fn as_any(&mut self) -> &mut dyn Any;
+
+    fn ask(self: Box<Self>);
+}
+
+struct QuestionsOf<E: Engine, K, V> {
+    asker: Arc<Asker<E, K, V>>,
+    questions: Vec<Waiting<K, V>>,
+}
+
+impl<E: Engine, K: 'static, V: 'static> Questions for QuestionsOf<E, K, V> {
+    fn as_any(&mut self) -> &mut dyn Any {
+        self
+    }
+
+    fn ask(self: Box<Self>) {
+        self.asker.ask(self.questions);
+    }
+}
+
+impl Round {
+    /// Gathers what `works` asks, and answers that with what it answers.
+    pub(super) fn gather<T>(works: impl FnOnce() -> T) -> (T, Self) {
+        ROUND.set(Some(Self(Vec::new())));
+        let done = works();
+        (done, ROUND.take().unwrap_or(Self(Vec::new())))
+    }
+
+    pub(super) fn is_empty(&self) -> bool {
+        self.0.is_empty()
+    }
+
+    /// Asks all, those of a batch together.
+    pub(super) fn ask(self) {
+        for questions in self.0 {
+            questions.ask();
         }
     }
 
-    /// Those that wait, and whose answer is still waited for; when there are none, the turn ends.
-    fn take(&mut self) -> Option<Vec<Question<K, V>>> {
-        let mut queue = self.shared.queue();
-        let mut batch = Vec::new();
-        while batch.len() < MOST
-            && let Some(question) = queue.waiting.pop_front()
-        {
-            if !question.asked.is_abandoned() {
-                batch.push(question);
+    /// Adds a question to what this thread gathers; where it gathers nothing, the key is given back.
+    fn join<E: Engine, K: 'static, V: 'static>(to: &Arc<Asker<E, K, V>>, what: K) -> Result<Answered<V>, K> {
+        ROUND.with_borrow_mut(|round| {
+            let Some(Self(gathered)) = round else { return Err(what) };
+            let (asked, answered) = Asked::without_place();
+            let question = Waiting { what, asked };
+            let same = gathered.iter_mut().find_map(|questions| {
+                let questions = questions.as_any().downcast_mut::<QuestionsOf<E, K, V>>()?;
+                Arc::ptr_eq(&questions.asker, to).then_some(&mut questions.questions)
+            });
+            if let Some(questions) = same {
+                questions.push(question);
+            } else {
+                let questions = QuestionsOf { asker: to.clone(), questions: vec![question] };
+                gathered.push(Box::new(questions));
             }
-        }
-        queue.taken = Instant::now();
-        if batch.is_empty() {
-            queue.turns -= 1;
-            self.ended = true;
-            return None;
-        }
-        Some(batch)
-    }
-}
-
-impl<E, K, V> Drop for Turn<E, K, V>
-where
-    E: Engine,
-    K: Send + 'static,
-    V: Send + 'static,
-{
-    /// One that panicked, or that no thread took, has not ended by itself.
-    fn drop(&mut self) {
-        if !self.ended {
-            self.shared.queue().turns -= 1;
-        }
+            Ok(answered)
+        })
     }
 }
 
 #[cfg(test)]
 mod tests {
     use std::pin::{Pin, pin};
-    use std::sync::mpsc;
+    use std::sync::{Mutex, mpsc};
 
-    use diesel::Connection as _;
-    use diesel::result::{DatabaseErrorKind, Error as DieselError};
-    use diesel::sqlite::SqliteConnection;
     use futures_util::FutureExt as _;
     use futures_util::future::join_all;
 
     use super::*;
-
-    /// Connections of which some are lost.
-    struct Memory;
-
-    impl Engine for Memory {
-        type Connection = SqliteConnection;
-
-        fn connect(&self) -> Result<SqliteConnection, String> {
-            SqliteConnection::establish(":memory:").map_err(|error| error.to_string())
-        }
-
-        fn is_lost(_: &mut SqliteConnection, error: &DieselError) -> bool {
-            matches!(error, DieselError::BrokenTransactionManager)
-        }
-
-        fn is_full(_: &DieselError) -> bool {
-            false
-        }
-    }
-
-    fn lost() -> DieselError {
-        DieselError::BrokenTransactionManager
-    }
-
-    fn refused() -> DieselError {
-        DieselError::DatabaseError(DatabaseErrorKind::CheckViolation, Box::new("out of range".to_owned()))
-    }
-
-    /// What is to come of one question, and where it is written down how many are asked together.
-    struct Key {
-        asked_together: Arc<Mutex<Vec<usize>>>,
-        act: Act,
-    }
-
-    type Act = Box<dyn Fn() -> QueryResult<i32> + Send + Sync>;
-
-    fn together(_: &mut SqliteConnection, keys: &[Key]) -> QueryResult<Vec<i32>> {
-        if let Some(key) = keys.first() {
-            key.asked_together.lock().unwrap().push(keys.len());
-        }
-        keys.iter().map(|key| (key.act)()).collect()
-    }
+    use crate::blocking::testing::{Act, AskedTogether, Key, Memory, database, lost, refused, together};
 
     struct Fixture {
         batch: Batch<Memory, Key, i32>,
-        asked_together: Arc<Mutex<Vec<usize>>>,
+        asked_together: AskedTogether,
     }
 
     impl Fixture {
@@ -359,10 +264,6 @@ mod tests {
         fn asked_together(&self) -> Vec<usize> {
             self.asked_together.lock().unwrap().clone()
         }
-    }
-
-    fn database() -> Database<Memory> {
-        Database::new("memory", Memory, 2, 1)
     }
 
     #[tokio::test]

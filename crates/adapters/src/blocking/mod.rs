@@ -6,10 +6,15 @@
 
 mod batch;
 mod gate;
+mod line;
 mod sessions;
+#[cfg(test)]
+mod testing;
+mod works;
 
 pub(crate) use batch::Batch;
 pub use sessions::{Sessions, in_one_session};
+pub(crate) use works::Works;
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -94,14 +99,28 @@ pub struct PoolStatus {
 
 /// Who waits for the answer of a job, and the place that it takes until then.
 pub(crate) struct Asked<T> {
-    place: OwnedSemaphorePermit,
+    place: Option<OwnedSemaphorePermit>,
     answer: oneshot::Sender<Result<T, PortError>>,
 }
 
+/// Where the answer of a job comes.
+type Answered<T> = oneshot::Receiver<Result<T, PortError>>;
+
 impl<T> Asked<T> {
+    /// Asked by work that has a place.
+    fn without_place() -> (Self, Answered<T>) {
+        let (answer, answered) = oneshot::channel();
+        (Self { place: None, answer }, answered)
+    }
+
     /// Whether nobody waits any more.
     pub(crate) fn is_abandoned(&self) -> bool {
         self.answer.is_closed()
+    }
+
+    /// Goes on without its place.
+    fn leave_place(&mut self) {
+        self.place = None;
     }
 
     pub(crate) fn answer(self, result: Result<T, PortError>) {
@@ -109,6 +128,11 @@ impl<T> Asked<T> {
         // Nobody may be waiting any more.
         let _ = self.answer.send(result);
     }
+}
+
+/// What is told of a job that panicked.
+fn unanswered() -> PortError {
+    PortError::Internal("a database job ended without an answer".into())
 }
 
 /// Counts how often connections were found lost. One that is lost puts all under suspicion that are
@@ -313,9 +337,9 @@ impl<E: Engine> Database<E> {
     ) -> Result<T, PortError> {
         let answered = async {
             let place = self.gate.pass(place).await?;
-            let (answer, asked) = oneshot::channel();
-            enqueue(Asked { place, answer })?;
-            asked.await.map_err(|_| PortError::Internal("a database job ended without an answer".into()))?
+            let (asked, answered) = Asked::without_place();
+            enqueue(Asked { place: Some(place), ..asked })?;
+            answered.await.unwrap_or_else(|_| Err(unanswered()))
         };
         timeout(DEADLINE, answered)
             .await

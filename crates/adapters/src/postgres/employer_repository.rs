@@ -4,18 +4,18 @@ use diesel::dsl::exists;
 use diesel::pg::PgConnection;
 use diesel::prelude::*;
 use diesel::result::{DatabaseErrorKind, Error as DieselError};
-use portfolio_domain::employer::{Description, Employer, EmployerId, Precondition, Version};
+use portfolio_domain::employer::{Employer, EmployerId, Precondition, Version};
 use portfolio_domain::employer_list::{EmployerPage, EmployerQuery};
 use portfolio_domain::employer_patch::{EmployerPatch, NewEmployer};
 use portfolio_domain::ports::{Diagnosis, EmployerRepository, PortError};
 
-use super::employer_rows::{self, FullRow, find, find_each};
+use super::create_statement::CreateStatement;
 use super::patch_statement::PatchStatement;
 use super::patch_together::{Change, patch_each};
 use super::schema::{employers, images};
+use super::whole_rows::{self, WholeEmployer, find_employers};
 use super::{Postgres, PostgresDatabase, list, search_keys};
 use crate::blocking::{Batch, refused_is_none};
-use crate::rows::Time;
 
 /// Employers in PostgreSQL.
 #[derive(Clone)]
@@ -30,7 +30,7 @@ impl PostgresEmployerRepository {
     /// Over `database`.
     #[must_use]
     pub fn new(database: PostgresDatabase) -> Self {
-        let found = Batch::of_reads(database.clone(), find_each);
+        let found = Batch::of_reads(database.clone(), find_employers);
         let changes = Batch::of_writes(database.clone(), patch_each);
         Self { database, found, changes }
     }
@@ -54,12 +54,13 @@ impl EmployerRepository for PostgresEmployerRepository {
     async fn create(&self, new: &NewEmployer, now: DateTime<Utc>) -> Result<Option<Employer>, PortError> {
         let new = new.clone();
         let job = move |connection: &mut PgConnection| {
-            connection.transaction(|connection| match insert(connection, &new, now)? {
-                Some(id) => find(connection, id),
+            let statement = CreateStatement::new(&new, now);
+            match refused_is_none((&statement).get_result(connection).optional())? {
+                Some(row) => whole_rows::changed(connection, row),
                 None => Ok(None),
-            })
+            }
         };
-        self.database.write(move |connection| refused_is_none(job(connection))).await
+        self.database.write(job).await
     }
 
     async fn patch(
@@ -78,7 +79,7 @@ impl EmployerRepository for PostgresEmployerRepository {
         let job = move |connection: &mut PgConnection| {
             let statement = PatchStatement::new(id, &patch, &precondition, now);
             match refused_is_none(run(connection, &statement))? {
-                Some(row) => employer_rows::changed(connection, row),
+                Some(row) => whole_rows::changed(connection, row),
                 None => Ok(None),
             }
         };
@@ -131,7 +132,7 @@ impl EmployerRepository for PostgresEmployerRepository {
 
 /// Runs `statement` until it is no victim of a deadlock any more: two changes that swap two names wait
 /// for each other. PostgreSQL has taken a victim's change back wholly, so it may be made again.
-fn run(connection: &mut PgConnection, statement: &PatchStatement<'_>) -> QueryResult<Option<FullRow>> {
+fn run(connection: &mut PgConnection, statement: &PatchStatement<'_>) -> QueryResult<Option<WholeEmployer>> {
     const TRIES: usize = 3;
     for _ in 1..TRIES {
         match statement.get_result(connection).optional() {
@@ -141,27 +142,4 @@ fn run(connection: &mut PgConnection, statement: &PatchStatement<'_>) -> QueryRe
         }
     }
     statement.get_result(connection).optional()
-}
-
-/// Stores an employer; `None` when the name is taken.
-fn insert(
-    connection: &mut PgConnection,
-    new: &NewEmployer,
-    now: DateTime<Utc>,
-) -> QueryResult<Option<EmployerId>> {
-    diesel::insert_into(employers::table)
-        .values((
-            employers::name.eq(new.name.as_str()),
-            employers::search_key.eq(new.name.search_key().as_str()),
-            employers::image_id.eq(new.image.map(|image| image.0)),
-            employers::description.eq(new.description.as_ref().map(Description::as_str)),
-            employers::created_at.eq(Time(now)),
-            employers::updated_at.eq(Time(now)),
-        ))
-        .on_conflict(employers::name)
-        .do_nothing()
-        .returning(employers::id)
-        .get_result(connection)
-        .optional()
-        .map(|id| id.map(EmployerId))
 }

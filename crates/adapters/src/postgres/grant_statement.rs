@@ -10,7 +10,7 @@ use portfolio_domain::access::Grant;
 
 use crate::rows::{self, GrantRow, KeyHash, StaffRow};
 
-/// Finds keys by their hashes. It is written out as those of [`employer_rows`](super::employer_rows) are.
+/// Finds keys by their hashes. It is written out as those of [`whole_rows`](super::whole_rows) are.
 #[derive(Debug)]
 struct GrantStatement<'a>(&'a [KeyHash]);
 

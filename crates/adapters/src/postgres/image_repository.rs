@@ -15,28 +15,32 @@ use portfolio_domain::ports::{ImageRemoval, ImageRepository, PortError};
 use portfolio_domain::search::Search;
 
 use super::schema::{IMAGE, THUMBNAIL, employers, images, thumbnails};
-use super::{PostgresDatabase, row_counts, search_keys};
-use crate::blocking::refused_is_none;
+use super::whole_rows::{find_image, find_images};
+use super::{Postgres, PostgresDatabase, row_counts, search_keys};
+use crate::blocking::{Batch, refused_is_none};
 use crate::rows::{self, Time};
 
 /// Images in PostgreSQL.
 #[derive(Clone)]
 pub struct PostgresImageRepository {
     database: PostgresDatabase,
+    /// What is asked for at the same time is asked for together.
+    found: Batch<Postgres, ImageId, Option<Image>>,
 }
 
 impl PostgresImageRepository {
     /// Over `database`.
     #[must_use]
     pub fn new(database: PostgresDatabase) -> Self {
-        Self { database }
+        let found = Batch::of_reads(database.clone(), find_images);
+        Self { database, found }
     }
 }
 
 #[async_trait]
 impl ImageRepository for PostgresImageRepository {
     async fn find(&self, id: ImageId) -> Result<Option<Image>, PortError> {
-        self.database.read(move |connection| find(connection, id)).await
+        self.found.ask(id).await
     }
 
     async fn list(&self, query: &ImageQuery) -> Result<ImagePage, PortError> {
@@ -72,7 +76,7 @@ impl ImageRepository for PostgresImageRepository {
             connection.transaction(|connection| {
                 let id = insert(connection, &new, now)?;
                 insert_thumbnails(connection, id, &new.thumbnails)?;
-                find(connection, id)
+                find_image(connection, id)
             })
         };
         self.database.write(move |connection| refused_is_none(job(connection))).await
@@ -88,7 +92,7 @@ impl ImageRepository for PostgresImageRepository {
                 diesel::update(images::table.find(id.0))
                     .set((images::name.eq(name.as_str()), images::search_key.eq(name.search_key().as_str())))
                     .execute(connection)?;
-                find(connection, id)
+                find_image(connection, id)
             })
         };
         self.database.write(job).await
@@ -132,15 +136,6 @@ impl ImageRepository for PostgresImageRepository {
         };
         self.database.read(job).await
     }
-}
-
-fn find(connection: &mut PgConnection, id: ImageId) -> QueryResult<Option<Image>> {
-    let rows: Vec<(rows::ImageRow, Option<rows::ThumbnailRow>)> = images::table
-        .left_join(thumbnails::table)
-        .filter(images::id.eq(id.0))
-        .select((IMAGE, THUMBNAIL.nullable()))
-        .load(connection)?;
-    rows::image(rows)
 }
 
 /// Reads a page: three queries at most, and the count.

@@ -1,9 +1,9 @@
 //! The adapters for PostgreSQL: for more than one instance of the service.
 
 mod access_control;
+mod create_statement;
 mod demo_repository;
 mod employer_repository;
-mod employer_rows;
 mod examination;
 mod grant_statement;
 mod image_repository;
@@ -15,6 +15,7 @@ mod schema;
 mod search_keys;
 mod staff_repository;
 mod token_repository;
+mod whole_rows;
 
 pub use access_control::PostgresAccessControl;
 pub use demo_repository::PostgresDemoRepository;
@@ -24,19 +25,15 @@ pub use image_repository::PostgresImageRepository;
 pub use staff_repository::PostgresStaffRepository;
 pub use token_repository::PostgresTokenRepository;
 
-use std::panic::AssertUnwindSafe;
-
 use async_trait::async_trait;
 use diesel::connection::SimpleConnection as _;
 use diesel::pg::{Pg, PgConnection};
 use diesel::prelude::*;
 use diesel::result::{DatabaseErrorKind, Error as DieselError};
 use diesel::sql_types::Text;
-use futures_util::FutureExt as _;
-use futures_util::future::BoxFuture;
 use portfolio_domain::ports::{PortError, Probe};
 
-use crate::blocking::{Database, Engine, Sessions};
+use crate::blocking::{Database, Engine, Sessions, Works};
 use crate::database_url::PostgresUrl;
 use crate::migrations::{self, MigrateError, one_line};
 
@@ -104,13 +101,10 @@ impl Engine for Postgres {
     }
 }
 
-/// Each question is asked by itself, with those of others that wait: no session saves what that does.
-#[async_trait]
-impl Sessions for PostgresDatabase {
-    async fn hold(&self, work: BoxFuture<'static, ()>) -> Result<(), PortError> {
-        let done = AssertUnwindSafe(work).catch_unwind().await;
-        done.map_err(|_| PortError::Internal("work in a session panicked".into()))
-    }
+/// Where several reads are done in one go, with those of others.
+#[must_use]
+pub fn sessions(database: &PostgresDatabase) -> impl Sessions + use<> {
+    Works::new(database.clone())
 }
 
 #[async_trait]

@@ -8,7 +8,7 @@ use diesel::sql_types::{Array, BigInt, Bool, Nullable, Text, Timestamptz};
 use portfolio_domain::employer::{Description, EmployerId, EmployerName, Precondition, Version};
 use portfolio_domain::employer_patch::EmployerPatch;
 
-use super::employer_rows::{COLUMNS, FullColumns, JOINED};
+use super::whole_rows::{WholeEmployerColumns, push_whole_employers};
 use crate::rows::Time;
 
 /// Sets the members that a patch names, and answers the rows of the employer as it then is.
@@ -77,10 +77,8 @@ impl QueryFragment<Pg> for PatchStatement<'_> {
         out.push_bind_param::<Nullable<Array<BigInt>>, _>(&self.versions)?;
         out.push_sql(", ARRAY[version])) AND version <> ALL (");
         out.push_bind_param::<Array<BigInt>, _>(&self.other_versions)?;
-        out.push_sql(") RETURNING *) SELECT ");
-        out.push_sql(COLUMNS);
-        out.push_sql(" FROM changed e");
-        out.push_sql(JOINED);
+        out.push_sql(") RETURNING *) ");
+        push_whole_employers(&mut out, "changed");
         Ok(())
     }
 }
@@ -91,7 +89,7 @@ impl QueryId for PatchStatement<'_> {
 }
 
 impl Query for PatchStatement<'_> {
-    type SqlType = FullColumns;
+    type SqlType = WholeEmployerColumns;
 }
 
 impl RunQueryDsl<PgConnection> for &PatchStatement<'_> {}

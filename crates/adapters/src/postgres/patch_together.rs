@@ -13,7 +13,7 @@ use diesel::sql_types::{Array, BigInt, Bool, Nullable, Text, Timestamptz};
 use portfolio_domain::employer::{Description, Employer, EmployerId, Precondition, Version};
 use portfolio_domain::employer_patch::{EmployerPatch, Patch};
 
-use super::employer_rows::{self, COLUMNS, FullColumns, FullRow, JOINED};
+use super::whole_rows::{self, WholeEmployer, WholeEmployerColumns, push_whole_employers};
 use crate::rows::{self, Time};
 
 /// A change that may be made together with others.
@@ -85,7 +85,7 @@ impl<'a> Statement<'a> {
 
 impl QueryFragment<Pg> for Statement<'_> {
     fn walk_ast<'b>(&'b self, mut out: AstPass<'_, 'b, Pg>) -> QueryResult<()> {
-        // Arrays that PostgreSQL can't see, as in `FindStatement`.
+        // Arrays that the planner can't see, as those of `whole_rows`.
         out.push_sql("WITH taken AS (SELECT w.* FROM unnest((SELECT ");
         out.push_bind_param::<Array<BigInt>, _>(&self.ids)?;
         out.push_sql("::bigint[]), (SELECT ");
@@ -105,11 +105,9 @@ impl QueryFragment<Pg> for Statement<'_> {
              image_id = CASE WHEN w.clears_image THEN NULL ELSE e.image_id END, \
              description = CASE WHEN w.sets_description THEN w.description ELSE e.description END, \
              updated_at = GREATEST(w.now, e.updated_at + interval '1 microsecond'), version = e.version + 1 \
-             FROM taken w WHERE e.id = w.id AND e.version = COALESCE(w.version, e.version) RETURNING e.*) SELECT ",
+             FROM taken w WHERE e.id = w.id AND e.version = COALESCE(w.version, e.version) RETURNING e.*) ",
         );
-        out.push_sql(COLUMNS);
-        out.push_sql(" FROM changed e");
-        out.push_sql(JOINED);
+        push_whole_employers(&mut out, "changed");
         Ok(())
     }
 }
@@ -120,7 +118,7 @@ impl QueryId for Statement<'_> {
 }
 
 impl Query for Statement<'_> {
-    type SqlType = FullColumns;
+    type SqlType = WholeEmployerColumns;
 }
 
 impl RunQueryDsl<PgConnection> for &Statement<'_> {}
@@ -133,10 +131,10 @@ pub(super) fn patch_each(
     let mut seen = HashSet::with_capacity(changes.len());
     let firsts: Vec<bool> = changes.iter().map(|change| seen.insert(change.id)).collect();
     let once = changes.iter().zip(&firsts).filter_map(|(change, first)| first.then_some(change));
-    let rows: Vec<FullRow> = (&Statement::new(once)).load(connection)?;
+    let rows: Vec<WholeEmployer> = (&Statement::new(once)).load(connection)?;
     let mut made = Vec::with_capacity(rows.len());
     for row in rows {
-        made.extend(employer_rows::changed(connection, row)?);
+        made.extend(whole_rows::changed(connection, row)?);
     }
     let ids: Vec<EmployerId> = changes.iter().map(|change| change.id).collect();
     let employers = rows::in_order_of(&ids, made, |employer| employer.id);

@@ -22,7 +22,7 @@ fn over_one_connection(fixture: &Fixture) -> (Arc<dyn Sessions>, Arc<dyn Employe
         }
         DatabaseUrl::Postgres(url) => {
             let database = postgres::open(url, 1);
-            (Arc::new(database.clone()), Arc::new(PostgresEmployerRepository::new(database)))
+            (Arc::new(postgres::sessions(&database)), Arc::new(PostgresEmployerRepository::new(database)))
         }
     }
 }
