@@ -109,25 +109,6 @@ pub(crate) struct ThumbnailRow {
     pub(crate) box_side: Option<i32>,
 }
 
-/// Names what of each table is read, in the order of the rows above. It stands once, for the `schema` of
-/// each database: the columns have the same names, and are other types.
-macro_rules! read_columns {
-    () => {
-        $crate::rows::read_columns! {
-            /// An `EmployerRow`.
-            EMPLOYER = employers: id, name, image_id, description, created_at, updated_at, version;
-            /// An `ImageRow`.
-            IMAGE = images: id, name, path, size_bytes, width, height, mode, version;
-            /// A `ThumbnailRow`.
-            THUMBNAIL = thumbnails: id, path, box_side;
-        }
-    };
-    ($($(#[$doc:meta])* $name:ident = $table:ident: $($column:ident),+;)+) => {
-        $($(#[$doc])* pub(super) const $name: ($($table::$column,)+) = ($($table::$column,)+);)+
-    };
-}
-pub(crate) use read_columns;
-
 /// An employer joined with its image and one of the image's thumbnails: one of as many rows as there
 /// are thumbnails, but at least one.
 pub(crate) type EmployerJoin = (EmployerRow, Option<ImageRow>, Option<ThumbnailRow>);

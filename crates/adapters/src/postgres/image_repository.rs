@@ -14,11 +14,11 @@ use portfolio_domain::list::OrderBy;
 use portfolio_domain::ports::{ImageRemoval, ImageRepository, PortError};
 use portfolio_domain::search::Search;
 
-use super::schema::{IMAGE, THUMBNAIL, employers, images, thumbnails};
+use super::schema::{employers, images, thumbnails};
 use super::whole_rows::{find_image, find_images};
 use super::{Postgres, PostgresDatabase, row_counts, search_keys};
 use crate::blocking::{Batch, refused_is_none};
-use crate::rows::{self, Time};
+use crate::rows::Time;
 
 /// Images in PostgreSQL.
 #[derive(Clone)]
@@ -138,11 +138,11 @@ impl ImageRepository for PostgresImageRepository {
     }
 }
 
-/// Reads a page: three queries at most, and the count.
+/// Reads a page: two queries, and the count.
 fn page(connection: &mut PgConnection, query: &ImageQuery) -> QueryResult<ImagePage> {
     let ImageQuery { search, ordering, page } = query;
     let (limit, offset) = (i64::from(page.limit), i64::try_from(page.offset).unwrap_or(i64::MAX));
-    let mut in_order = matching(search).select(IMAGE).limit(limit).offset(offset);
+    let mut in_order = matching(search).select(images::id).limit(limit).offset(offset);
     for OrderBy { key, descending } in ordering.keys() {
         in_order = match (key, descending) {
             (ImageOrderKey::Id, false) => in_order.then_order_by(images::id.asc()),
@@ -153,32 +153,28 @@ fn page(connection: &mut PgConnection, query: &ImageQuery) -> QueryResult<ImageP
             (ImageOrderKey::CreatedAt, true) => in_order.then_order_by(images::created_at.desc()),
         };
     }
-    let rows: Vec<rows::ImageRow> = in_order.load(connection)?;
+    let ids = in_order.load(connection)?;
     let count = if search.words().is_empty() {
         row_counts::of(connection, row_counts::IMAGES)?
     } else {
         matching(search).count().get_result::<i64>(connection)?.try_into().unwrap_or_default()
     };
-    Ok(ImagePage { count, images: with_thumbnails(connection, rows)? })
+    Ok(ImagePage { count, images: whole(connection, ids)? })
 }
 
 fn following(connection: &mut PgConnection, after: Option<ImageId>, limit: u32) -> QueryResult<Vec<Image>> {
-    let rows = images::table
+    let ids = images::table
         .filter(images::id.gt(after.map_or(i64::MIN, |id| id.0)))
         .order(images::id)
         .limit(i64::from(limit))
-        .select(IMAGE)
+        .select(images::id)
         .load(connection)?;
-    with_thumbnails(connection, rows)
+    whole(connection, ids)
 }
 
-fn with_thumbnails(connection: &mut PgConnection, rows: Vec<rows::ImageRow>) -> QueryResult<Vec<Image>> {
-    let ids: Vec<i64> = rows.iter().map(|row| row.id).collect();
-    let thumbnails = thumbnails::table
-        .filter(thumbnails::image_id.eq_any(ids))
-        .select((thumbnails::image_id, THUMBNAIL))
-        .load(connection)?;
-    rows::images(rows, thumbnails)
+fn whole(connection: &mut PgConnection, ids: Vec<i64>) -> QueryResult<Vec<Image>> {
+    let ids: Vec<ImageId> = ids.into_iter().map(ImageId).collect();
+    Ok(find_images(connection, &ids)?.into_iter().flatten().collect())
 }
 
 /// Those in which every word is found. A library of logos is small beside what it costs to look through

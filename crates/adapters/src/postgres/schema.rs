@@ -86,11 +86,7 @@ table! {
     }
 }
 
-joinable!(employers -> images (image_id));
-joinable!(thumbnails -> images (image_id));
 joinable!(staff_permissions -> staff (staff_id));
 joinable!(tokens -> staff (staff_id));
 allow_tables_to_appear_in_same_query!(employers, images, thumbnails);
 allow_tables_to_appear_in_same_query!(staff, staff_permissions, tokens);
-
-crate::rows::read_columns!();

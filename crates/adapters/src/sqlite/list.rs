@@ -82,6 +82,10 @@ fn in_order(
     for OrderBy { key, descending } in order {
         let by = format!("{sign}employers.{} {}", column(*key), direction(*descending));
         query = query.then_order_by(sql::<Text>(&by));
+        // No two have one name. A column more would keep SQLite from the index of names and their keys.
+        if *key == OrderKey::Name {
+            break;
+        }
     }
     query
 }

@@ -92,4 +92,18 @@ joinable!(tokens -> staff (staff_id));
 allow_tables_to_appear_in_same_query!(employers, images, thumbnails);
 allow_tables_to_appear_in_same_query!(staff, staff_permissions, tokens);
 
-crate::rows::read_columns!();
+/// Names what of a table is read, in the order of a row of `crate::rows`.
+macro_rules! read_columns {
+    ($($(#[$doc:meta])* $name:ident = $table:ident: $($column:ident),+;)+) => {
+        $($(#[$doc])* pub(super) const $name: ($($table::$column,)+) = ($($table::$column,)+);)+
+    };
+}
+
+read_columns! {
+    /// An `EmployerRow`.
+    EMPLOYER = employers: id, name, image_id, description, created_at, updated_at, version;
+    /// An `ImageRow`.
+    IMAGE = images: id, name, path, size_bytes, width, height, mode, version;
+    /// A `ThumbnailRow`.
+    THUMBNAIL = thumbnails: id, path, box_side;
+}

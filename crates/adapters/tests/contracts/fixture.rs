@@ -176,6 +176,17 @@ impl Base {
         }
     }
 
+    /// Takes back a migration and those after it; answers their names.
+    pub(crate) fn revert_from(&self, name: &str) -> Vec<String> {
+        loop {
+            assert_eq!(self.revert(), Ok(true), "{name} was never applied");
+            let pending = self.pending().unwrap();
+            if pending.iter().any(|pending| pending.contains(name)) {
+                return pending;
+            }
+        }
+    }
+
     pub(crate) fn revert(&self) -> Result<bool, MigrateError> {
         match &self.url {
             DatabaseUrl::Sqlite(path) => sqlite::revert_migration(path),

@@ -180,8 +180,9 @@ fn a_new_file_that_another_writes_is_waited_for() {
 #[test]
 fn a_migration_that_meets_a_long_transaction_lets_readers_by_and_is_tried_again() {
     let base = Base::new(Kind::Postgres);
-    let all = base.migrate().unwrap();
-    assert_eq!(base.revert(), Ok(true));
+    base.migrate().unwrap();
+    // It wants both tables for itself.
+    let reverted = base.revert_from("list_at_scale");
     let mut reader = base.raw();
     // Should the migration wait for it after all, it ends: the test shall fail, and not hang.
     reader.run("SET idle_in_transaction_session_timeout = '20s'");
@@ -197,7 +198,7 @@ fn a_migration_that_meets_a_long_transaction_lets_readers_by_and_is_tried_again(
     });
     assert!(matches!(refused, Err(MigrateError::Unreachable(_))), "{refused:?}");
     reader.run("COMMIT");
-    assert_eq!(base.migrate().as_deref(), Ok(&all[all.len() - 1..]));
+    assert_eq!(base.migrate(), Ok(reverted));
 }
 
 #[test]

@@ -170,12 +170,12 @@ async fn a_migration_counts_what_is_there_and_what_came_past_the_triggers(
     #[values(Kind::Sqlite, Kind::Postgres)] kind: Kind,
 ) {
     let base = Base::new(kind);
-    let all = base.migrate().unwrap();
-    assert_eq!(base.revert(), Ok(true));
+    base.migrate().unwrap();
+    let reverted = base.revert_from("list_at_scale");
     let mut raw = base.raw();
     raw.run(&many(kind, "a", 30));
     raw.insert_image(None, "apple.png");
-    assert_eq!(base.migrate().as_deref(), Ok(&all[all.len() - 1..]));
+    assert_eq!(base.migrate(), Ok(reverted));
     let ports = base.open();
     assert_eq!(counts(&ports).await, (30, 1));
     raw.run(match kind {
@@ -196,7 +196,7 @@ async fn a_migration_counts_what_is_there_and_what_came_past_the_triggers(
 async fn the_release_before_counts_without_knowing_or_any_right_of_its_own() {
     let base = Base::new(Kind::Postgres);
     base.migrate().unwrap();
-    assert_eq!(base.revert(), Ok(true));
+    base.revert_from("list_at_scale");
     let mut raw = base.raw();
     let database = raw.lines("SELECT current_database()::text AS value").remove(0);
     let (changer, reader) = (format!("changer_of_{database}"), format!("reader_of_{database}"));
