@@ -6,6 +6,7 @@
 use std::any::Any;
 use std::cell::RefCell;
 use std::sync::Arc;
+use std::time::{Duration, Instant};
 
 use diesel::result::QueryResult;
 use portfolio_domain::ports::PortError;
@@ -13,6 +14,9 @@ use portfolio_domain::ports::PortError;
 use super::gate::Place;
 use super::line::{Line, Waiting};
 use super::{Answered, Asked, AttemptError, Database, Engine, unanswered};
+
+/// Within what time a refusal is no timeout's (the shortest is the 1.5 s of a lock).
+const AT_ONCE: Duration = Duration::from_millis(500);
 
 /// Asks for all `K` at once, and answers them in their order.
 type Together<E, K, V> = fn(&mut <E as Engine>::Connection, &[K]) -> QueryResult<Vec<V>>;
@@ -92,14 +96,16 @@ impl<E: Engine, K, V> Asker<E, K, V> {
     fn ask(&self, questions: Vec<Waiting<K, V>>) {
         let (keys, askers): (Vec<K>, Vec<Asked<V>>) =
             questions.into_iter().map(|Waiting { what, asked }| (what, asked)).unzip();
+        let begun = Instant::now();
         match self.attempt(&keys) {
             Ok(answers) => {
                 for (asked, answer) in askers.into_iter().zip(answers) {
                     asked.answer(Ok(answer));
                 }
             }
-            // What the database refuses may be one's own fault: then each is asked alone, and fails alone.
-            Err(AttemptError::Refused(_)) if keys.len() > 1 => {
+            // What the database refuses may be one's own fault: then each is asked alone, and fails alone. Not so what it
+            // took long to refuse, for a lock or for too much work: each would take as long again.
+            Err(AttemptError::Refused(_)) if keys.len() > 1 && begun.elapsed() < AT_ONCE => {
                 for (key, asked) in keys.chunks(1).zip(askers) {
                     if !asked.is_abandoned() {
                         self.ask_alone(key, asked);
@@ -135,13 +141,22 @@ thread_local! {
 }
 
 /// Questions that wait on this thread, where all that several works ask is gathered before any of it is asked.
+#[derive(Default)]
 pub(super) struct Round(Vec<Box<dyn Questions>>);
 
 /// Those of one batch.
-trait Questions {
-    fn as_any(&mut self) -> &mut dyn Any;
+trait Questions: Send {
+    /// Which batch that is.
+    fn kind(&self) -> usize;
+
+    /// Adds those of `others`, which are of the same batch.
+    fn add(&mut self, others: Box<dyn Questions>);
 
     fn ask(self: Box<Self>);
+
+    fn as_any(&mut self) -> &mut dyn Any;
+
+    fn into_any(self: Box<Self>) -> Box<dyn Any>;
 }
 
 struct QuestionsOf<E: Engine, K, V> {
@@ -149,26 +164,50 @@ struct QuestionsOf<E: Engine, K, V> {
     questions: Vec<Waiting<K, V>>,
 }
 
-impl<E: Engine, K: 'static, V: 'static> Questions for QuestionsOf<E, K, V> {
-    fn as_any(&mut self) -> &mut dyn Any {
-        self
+impl<E: Engine, K: Send + 'static, V: Send + 'static> Questions for QuestionsOf<E, K, V> {
+    fn kind(&self) -> usize {
+        Arc::as_ptr(&self.asker) as usize
+    }
+
+    fn add(&mut self, others: Box<dyn Questions>) {
+        if let Ok(others) = others.into_any().downcast::<Self>() {
+            self.questions.extend(others.questions);
+        }
     }
 
     fn ask(self: Box<Self>) {
         self.asker.ask(self.questions);
     }
+
+    fn as_any(&mut self) -> &mut dyn Any {
+        self
+    }
+
+    fn into_any(self: Box<Self>) -> Box<dyn Any> {
+        self
+    }
 }
 
 impl Round {
-    /// Gathers what `works` asks, and answers that with what it answers.
-    pub(super) fn gather<T>(works: impl FnOnce() -> T) -> (T, Self) {
-        ROUND.set(Some(Self(Vec::new())));
-        let done = works();
-        (done, ROUND.take().unwrap_or(Self(Vec::new())))
+    /// Gathers what `work` asks.
+    pub(super) fn gather<T>(work: impl FnOnce() -> T) -> (T, Self) {
+        ROUND.set(Some(Self::default()));
+        let done = work();
+        (done, ROUND.take().unwrap_or_default())
     }
 
-    pub(super) fn is_empty(&self) -> bool {
-        self.0.is_empty()
+    /// Which batch its first question is of; `None` when it has none.
+    pub(super) fn kind(&self) -> Option<usize> {
+        self.0.first().map(|questions| questions.kind())
+    }
+
+    pub(super) fn add(&mut self, others: Self) {
+        for others in others.0 {
+            match self.of(others.kind()) {
+                Some(same) => same.add(others),
+                None => self.0.push(others),
+            }
+        }
     }
 
     /// Asks all, those of a batch together.
@@ -178,21 +217,26 @@ impl Round {
         }
     }
 
+    fn of(&mut self, kind: usize) -> Option<&mut Box<dyn Questions>> {
+        self.0.iter_mut().find(|questions| questions.kind() == kind)
+    }
+
     /// Adds a question to what this thread gathers; where it gathers nothing, the key is given back.
-    fn join<E: Engine, K: 'static, V: 'static>(to: &Arc<Asker<E, K, V>>, what: K) -> Result<Answered<V>, K> {
+    fn join<E: Engine, K: Send + 'static, V: Send + 'static>(
+        to: &Arc<Asker<E, K, V>>,
+        what: K,
+    ) -> Result<Answered<V>, K> {
         ROUND.with_borrow_mut(|round| {
-            let Some(Self(gathered)) = round else { return Err(what) };
+            let Some(round) = round else { return Err(what) };
             let (asked, answered) = Asked::without_place();
             let question = Waiting { what, asked };
-            let same = gathered.iter_mut().find_map(|questions| {
-                let questions = questions.as_any().downcast_mut::<QuestionsOf<E, K, V>>()?;
-                Arc::ptr_eq(&questions.asker, to).then_some(&mut questions.questions)
-            });
-            if let Some(questions) = same {
+            let same =
+                round.of(Arc::as_ptr(to) as usize).and_then(|questions| questions.as_any().downcast_mut());
+            if let Some(QuestionsOf::<E, K, V> { questions, .. }) = same {
                 questions.push(question);
             } else {
                 let questions = QuestionsOf { asker: to.clone(), questions: vec![question] };
-                gathered.push(Box::new(questions));
+                round.0.push(Box::new(questions));
             }
             Ok(answered)
         })

@@ -22,7 +22,11 @@ pub(crate) struct Works<E: Engine>(Line<E, Work, ()>);
 impl<E: Engine> Works<E> {
     /// Done on the threads of `database`.
     pub(crate) fn new(database: Database<E>) -> Self {
-        Self(Line::new(database, Box::new(do_together)))
+        let threads = database.clone();
+        let take = move |works: Vec<Waiting<Work, ()>>| {
+            do_rounds(&threads, works.into_iter().filter_map(go_on).collect());
+        };
+        Self(Line::new(database, Box::new(take)))
     }
 }
 
@@ -59,32 +63,46 @@ enum Progress {
     Panicked,
 }
 
-fn do_together(mut works: Vec<Waiting<Work, ()>>) {
-    while !works.is_empty() {
-        let (waiting, round) = Round::gather(|| works.into_iter().filter_map(go_on).collect::<Vec<_>>());
-        works = waiting;
-        if round.is_empty() {
-            // They wait for something else, and nobody should wait for that.
-            return works.into_iter().for_each(go_on_elsewhere);
+/// A work, and what it waits to have asked.
+type Asking = (Waiting<Work, ()>, Round);
+
+/// Asks what works wait for, and goes on with them, until none asks for anything.
+fn do_rounds<E: Engine>(database: &Database<E>, mut asking: Vec<Asking>) {
+    while let Some(kind) = asking.first().map(|(_, round)| round.kind()) {
+        let (same, others): (Vec<_>, Vec<_>) =
+            asking.into_iter().partition(|(_, round)| round.kind() == kind);
+        if !others.is_empty() {
+            // What those ask may be answered at once, and what these ask may not, as of a table that is locked.
+            let threads = database.clone();
+            // Where there is no thread they are dropped, and told that they ended without an answer.
+            let _ = database.on_its_thread(move || do_rounds(&threads, others));
         }
-        round.ask();
+        let mut all = Round::default();
+        let mut works = Vec::with_capacity(same.len());
+        for (work, round) in same {
+            all.add(round);
+            works.push(work);
+        }
+        all.ask();
+        asking = works.into_iter().filter_map(go_on).collect();
     }
 }
 
-/// One that still waits for something, and somebody for it.
-fn go_on(mut waiting: Waiting<Work, ()>) -> Option<Waiting<Work, ()>> {
+/// A work that now waits for an answer, and somebody for it.
+fn go_on(mut waiting: Waiting<Work, ()>) -> Option<Asking> {
     if waiting.asked.is_abandoned() {
         return None;
     }
-    match waiting.what.go_on() {
-        Progress::Waits => Some(waiting),
-        Progress::Done => {
-            waiting.asked.answer(Ok(()));
-            None
-        }
+    let (progress, round) = Round::gather(|| waiting.what.go_on());
+    match progress {
+        Progress::Waits if round.kind().is_some() => return Some((waiting, round)),
+        // Nobody should wait for what it waits for.
+        Progress::Waits => go_on_elsewhere(waiting),
+        Progress::Done => waiting.asked.answer(Ok(())),
         // Dropped, it says that the job ended without an answer.
-        Progress::Panicked => None,
+        Progress::Panicked => {}
     }
+    None
 }
 
 fn go_on_elsewhere(Waiting { what: Work { work, runtime }, mut asked }: Waiting<Work, ()>) {
@@ -99,7 +117,7 @@ fn go_on_elsewhere(Waiting { what: Work { work, runtime }, mut asked }: Waiting<
 #[cfg(test)]
 mod tests {
     use std::pin::pin;
-    use std::sync::{Arc, mpsc};
+    use std::sync::{Arc, Mutex, mpsc};
 
     use futures_util::FutureExt as _;
     use futures_util::future::join_all;
@@ -179,6 +197,36 @@ mod tests {
         let work = async move { tokio::join!(asks.ask(1), asks.ask(2)) };
         assert_eq!(in_one_session(&*fixture.works, work).await, Ok((1, 2)));
         assert_eq!(*fixture.asked_together.lock().unwrap(), [2]);
+    }
+
+    #[tokio::test]
+    async fn nobody_waits_for_what_another_asks_of_something_else() {
+        let fixture = Fixture::new();
+        let (go, gone) = mpsc::channel::<()>();
+        let gone = Mutex::new(gone);
+        let locked = Batch::of_reads(fixture.database.clone(), together);
+        let (asks, hangs) = (fixture.clone(), fixture.clone());
+        // The one that is answered first lets the other go.
+        let works = vec![
+            async move {
+                hangs.ask(1).await;
+                let act = Box::new(move || {
+                    gone.lock().unwrap().recv().unwrap();
+                    Ok(2)
+                });
+                locked.ask(Key { asked_together: hangs.asked_together.clone(), act }).await.unwrap()
+            }
+            .boxed(),
+            async move {
+                let answers = (asks.ask(3).await, asks.ask(4).await);
+                go.send(()).unwrap();
+                answers.0 + answers.1
+            }
+            .boxed(),
+        ];
+        let done = fixture.while_one_is_done(works).await;
+        assert_eq!(done, [Ok(2), Ok(7)]);
+        assert_eq!(fixture.asked_together.lock().unwrap().first(), Some(&2));
     }
 
     #[tokio::test]
