@@ -28,6 +28,11 @@ impl Threads {
         Self { jobs, taken, number, started: AtomicUsize::new(0), starting: Mutex::new(()) }
     }
 
+    /// Whether jobs wait for a thread.
+    pub(crate) fn are_awaited(&self) -> bool {
+        !self.taken.is_empty()
+    }
+
     /// Queues a job. One that panics costs its thread nothing.
     ///
     /// # Errors

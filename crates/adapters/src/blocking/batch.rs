@@ -46,8 +46,8 @@ where
         Self::new(database, 2, together)
     }
 
-    /// Of questions that may change something: `together` MUST have changed nothing when it fails, or the connection is
-    /// lost.
+    /// Of questions that may change something. `together` MUST NOT fail once it has changed something, but for a connection
+    /// that is lost: what is refused is asked again, each by itself.
     pub(crate) fn of_writes(database: Database<E>, together: Together<E, K, V>) -> Self {
         Self::new(database, 1, together)
     }
@@ -94,10 +94,16 @@ struct Asker<E: Engine, K, V> {
 impl<E: Engine, K, V> Asker<E, K, V> {
     /// Asks all of these, and answers them.
     fn ask(&self, questions: Vec<Waiting<K, V>>) {
-        let (keys, askers): (Vec<K>, Vec<Asked<V>>) =
+        let (mut keys, mut askers): (Vec<K>, Vec<Asked<V>>) =
             questions.into_iter().map(|Waiting { what, asked }| (what, asked)).unzip();
-        let begun = Instant::now();
-        match self.attempt(&keys) {
+        let mut begun = Instant::now();
+        let asked = self.attempt(|connection| {
+            // It may have taken a while to get the connection.
+            drop_abandoned(&mut keys, &mut askers);
+            begun = Instant::now();
+            if keys.is_empty() { Ok(Vec::new()) } else { (self.together)(connection, &keys) }
+        });
+        match asked {
             Ok(answers) => {
                 for (asked, answer) in askers.into_iter().zip(answers) {
                     asked.answer(Ok(answer));
@@ -106,10 +112,8 @@ impl<E: Engine, K, V> Asker<E, K, V> {
             // What the database refuses may be one's own fault: then each is asked alone, and fails alone. Not so what it
             // took long to refuse, for a lock or for too much work: each would take as long again.
             Err(AttemptError::Refused(_)) if keys.len() > 1 && begun.elapsed() < AT_ONCE => {
-                for (key, asked) in keys.chunks(1).zip(askers) {
-                    if !asked.is_abandoned() {
-                        self.ask_alone(key, asked);
-                    }
+                for (key, asked) in keys.into_iter().zip(askers) {
+                    self.ask(vec![Waiting { what: key, asked }]);
                 }
             }
             Err(error) => {
@@ -121,19 +125,21 @@ impl<E: Engine, K, V> Asker<E, K, V> {
         }
     }
 
-    fn ask_alone(&self, key: &[K], asked: Asked<V>) {
-        match self.attempt(key).map(|mut answers| answers.pop()) {
-            Ok(Some(answer)) => asked.answer(Ok(answer)),
-            // Dropped, it says that the job ended without an answer.
-            Ok(None) => {}
-            Err(error) => asked.answer(Err(error.into())),
-        }
-    }
-
-    fn attempt(&self, keys: &[K]) -> Result<Vec<V>, AttemptError> {
-        let mut job = |connection: &mut E::Connection| (self.together)(connection, keys);
+    fn attempt(
+        &self,
+        mut job: impl FnMut(&mut E::Connection) -> QueryResult<Vec<V>>,
+    ) -> Result<Vec<V>, AttemptError> {
         self.database.attempt(&mut None, self.attempts, &mut job, &|| false)
     }
+}
+
+/// Drops the questions for whose answers nobody waits any more.
+fn drop_abandoned<K, V>(keys: &mut Vec<K>, askers: &mut Vec<Asked<V>>) {
+    let abandoned: Vec<bool> = askers.iter().map(Asked::is_abandoned).collect();
+    let mut of_keys = abandoned.iter();
+    keys.retain(|_| !of_keys.next().is_some_and(|abandoned| *abandoned));
+    let mut of_askers = abandoned.iter();
+    askers.retain(|_| !of_askers.next().is_some_and(|abandoned| *abandoned));
 }
 
 thread_local! {
@@ -371,6 +377,54 @@ mod tests {
         go.send(()).unwrap();
         assert_eq!(hangs.await, Ok(0));
         assert_eq!(fixture.ask(|| Ok(3)).await, Ok(3));
+    }
+
+    #[tokio::test]
+    async fn a_turn_lets_by_what_waits_for_its_thread() {
+        let database = Database::new("memory", Memory, 1, 1);
+        let fixture = Fixture { batch: Batch::of_reads(database.clone(), together), ..Fixture::reads() };
+        let order = Arc::new(Mutex::new(Vec::new()));
+        let note = |what| {
+            let order = order.clone();
+            move || {
+                order.lock().unwrap().push(what);
+                Ok(0)
+            }
+        };
+        let (first, go) = fixture.hanging();
+        let job = note("another job");
+        let mut job = pin!(database.read(move |_| job()));
+        let mut question = pin!(fixture.ask(note("a question")));
+        assert!(job.as_mut().now_or_never().is_none() && question.as_mut().now_or_never().is_none());
+        go.send(()).unwrap();
+        let done = tokio::join!(first, job, question);
+        assert_eq!(done, (Ok(0), Ok(0), Ok(0)));
+        assert_eq!(*order.lock().unwrap(), ["another job", "a question"]);
+    }
+
+    #[tokio::test]
+    async fn of_a_batch_that_hangs_one_keeps_its_place() {
+        let fixture = Fixture::reads();
+        let database = fixture.batch.asker.database.clone();
+        let places = database.gate.free();
+        let (first, go) = fixture.hanging();
+        let (report, begun) = mpsc::channel();
+        let (on, gone) = mpsc::channel::<()>();
+        let gone = Mutex::new(gone);
+        let hangs = move || {
+            report.send(()).unwrap();
+            gone.lock().unwrap().recv().unwrap();
+            Ok(1)
+        };
+        let acts: Vec<Act> = vec![Box::new(|| Ok(0)), Box::new(|| Ok(0)), Box::new(hangs)];
+        let mut batch = pin!(join_all(acts.into_iter().map(|act| fixture.batch.ask(fixture.key(act)))));
+        assert!(batch.as_mut().now_or_never().is_none());
+        assert_eq!(database.gate.free(), places - 4);
+        go.send(()).unwrap();
+        begun.recv().unwrap();
+        assert_eq!(database.gate.free(), places - 1);
+        on.send(()).unwrap();
+        assert_eq!(tokio::join!(first, batch), (Ok(0), vec![Ok(0), Ok(0), Ok(1)]));
     }
 
     #[tokio::test]

@@ -131,7 +131,7 @@ where
     }
 }
 
-/// One thread that takes for as long as something waits.
+/// One thread that takes for as long as something waits here, and nothing else for a thread.
 struct Turn<E: Engine, K: Send + 'static, V: Send + 'static> {
     shared: Arc<Shared<E, K, V>>,
     ended: bool,
@@ -146,19 +146,31 @@ where
     fn run(mut self) {
         while let Some(taken) = self.next() {
             (self.shared.take)(taken);
+            if self.shared.database.is_awaited() {
+                // Behind those that wait.
+                let shared = self.shared.clone();
+                // There is a thread: this one. Should there be none, the turn is dropped.
+                let _ = shared.database.on_its_thread(move || self.run());
+                return;
+            }
         }
     }
 
-    /// Those that wait, and whose answer is still waited for; when there are none, the turn ends.
+    /// Those that wait, and whose answer is still waited for; when there are none, the turn ends. One of them keeps its
+    /// place: a batch takes no more room than any job, however long it takes.
     fn next(&mut self) -> Option<Vec<Waiting<K, V>>> {
         let mut queue = self.shared.queue();
         let mut taken = Vec::new();
         while taken.len() < MOST
-            && let Some(waiting) = queue.waiting.pop_front()
+            && let Some(mut waiting) = queue.waiting.pop_front()
         {
-            if !waiting.asked.is_abandoned() {
-                taken.push(waiting);
+            if waiting.asked.is_abandoned() {
+                continue;
             }
+            if !taken.is_empty() {
+                waiting.asked.leave_place();
+            }
+            taken.push(waiting);
         }
         queue.taken = Instant::now();
         if taken.is_empty() {

@@ -113,6 +113,11 @@ impl<T> Asked<T> {
         (Self { place: None, answer }, answered)
     }
 
+    /// Waits until nobody waits any more.
+    async fn abandoned(&mut self) {
+        self.answer.closed().await;
+    }
+
     /// Whether nobody waits any more.
     pub(crate) fn is_abandoned(&self) -> bool {
         self.answer.is_closed()
@@ -165,7 +170,7 @@ struct Session<C> {
 enum AttemptError {
     /// There was no connection, or it is not known how far the job came on it.
     Lost(PortError),
-    /// The database refused, on a connection that is in order: nothing was changed.
+    /// The job failed, on a connection that is in order.
     Refused(PortError),
 }
 
@@ -361,6 +366,11 @@ impl<E: Engine> Database<E> {
     /// As [`Threads::run`].
     pub(crate) fn on_its_thread(&self, turn: impl FnOnce() + Send + 'static) -> Result<(), PortError> {
         self.threads.run(turn)
+    }
+
+    /// Whether jobs wait for one of its threads.
+    fn is_awaited(&self) -> bool {
+        self.threads.are_awaited()
     }
 
     /// Runs a job once, on a connection, on the thread of the caller, which is one of its own.

@@ -1,4 +1,5 @@
-//! Several questions of one caller, asked on one connection by one thread.
+//! Several questions of one caller, asked in one go: on one connection by one thread, or, where questions are asked
+//! together, with those of others ([`works`](super::works)).
 
 use std::any::Any;
 use std::cell::RefCell;
@@ -49,8 +50,8 @@ impl Drop for Holding {
 /// Where work is done that asks a database several times.
 #[async_trait]
 pub trait Sessions: Send + Sync {
-    /// Runs `work` in one session: what it asks of the database is asked at once on one connection, by the thread that
-    /// runs it. Each hop between threads costs as much as a small statement.
+    /// Runs `work` on a thread where what it asks of the database is asked at once: each hop between threads costs as much
+    /// as a small statement.
     ///
     /// It takes its place as the first job of a request does ([`Database::read_first`]), and is for work that reads:
     /// when the caller's time is up, nobody learns what came of it.

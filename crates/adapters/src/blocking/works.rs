@@ -4,10 +4,11 @@
 //! and so on. Two small reads of thirty requests are two statements, and wake one thread.
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::pin::pin;
 use std::task::{Context, Poll, Waker};
 
 use async_trait::async_trait;
-use futures_util::future::BoxFuture;
+use futures_util::future::{BoxFuture, Either, select};
 use portfolio_domain::ports::PortError;
 use tokio::runtime::Handle;
 
@@ -109,19 +110,26 @@ fn go_on_elsewhere(Waiting { what: Work { work, runtime }, mut asked }: Waiting<
     // What it waits for may itself wait for a place.
     asked.leave_place();
     runtime.spawn(async move {
-        work.await;
-        asked.answer(Ok(()));
+        let done = match select(work, pin!(asked.abandoned())).await {
+            Either::Left(((), _)) => true,
+            // Whoever waits no longer wants nothing done.
+            Either::Right(((), _)) => false,
+        };
+        if done {
+            asked.answer(Ok(()));
+        }
     });
 }
 
 #[cfg(test)]
 mod tests {
-    use std::pin::pin;
     use std::sync::{Arc, Mutex, mpsc};
+    use std::time::Duration;
 
     use futures_util::FutureExt as _;
     use futures_util::future::join_all;
     use tokio::sync::oneshot;
+    use tokio::time::timeout;
 
     use super::*;
     use crate::blocking::testing::{AskedTogether, Key, Memory, database, together};
@@ -137,7 +145,10 @@ mod tests {
 
     impl Fixture {
         fn new() -> Self {
-            let database = database();
+            Self::over(database())
+        }
+
+        fn over(database: Database<Memory>) -> Self {
             let works = Arc::new(Works::new(database.clone()));
             let batch = Batch::of_reads(database.clone(), together);
             Self { database, works, batch, asked_together: Arc::default() }
@@ -230,8 +241,10 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn nobody_waits_for_what_a_work_waits_for_elsewhere() {
-        let fixture = Fixture::new();
+    async fn what_a_work_waits_for_elsewhere_costs_no_thread_and_no_place() {
+        // With one thread.
+        let fixture = Fixture::over(Database::new("memory", Memory, 1, 1));
+        let places = fixture.database.gate.free();
         let (go, gone) = oneshot::channel::<()>();
         let asks = fixture.clone();
         let mut waits = pin!(in_one_session(&*fixture.works, async move {
@@ -242,8 +255,29 @@ mod tests {
         assert!(waits.as_mut().now_or_never().is_none());
         let asks = fixture.clone();
         assert_eq!(in_one_session(&*fixture.works, async move { asks.ask(3).await }).await, Ok(3));
+        assert_eq!(fixture.database.gate.free(), places);
         go.send(()).unwrap();
         assert_eq!(waits.await, Ok((1, 2)));
+    }
+
+    #[tokio::test]
+    async fn a_work_that_nobody_waits_for_is_not_gone_on_with_elsewhere() {
+        let fixture = Fixture::new();
+        let (held, mut dropped) = oneshot::channel::<()>();
+        let asks = fixture.clone();
+        {
+            let mut waits = pin!(in_one_session(&*fixture.works, async move {
+                asks.ask(1).await;
+                let _held = held;
+                std::future::pending::<()>().await;
+            }));
+            assert!(waits.as_mut().now_or_never().is_none());
+            // Behind it: by then it has gone elsewhere.
+            let asks = fixture.clone();
+            assert_eq!(in_one_session(&*fixture.works, async move { asks.ask(2).await }).await, Ok(2));
+            assert!(dropped.try_recv().is_err_and(|error| error == oneshot::error::TryRecvError::Empty));
+        }
+        assert!(timeout(Duration::from_secs(5), dropped).await.unwrap().is_err());
     }
 
     /// Each of them has a place, and asks for another.

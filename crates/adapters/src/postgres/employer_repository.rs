@@ -11,7 +11,7 @@ use portfolio_domain::ports::{Diagnosis, EmployerRepository, PortError};
 
 use super::create_statement::CreateStatement;
 use super::patch_statement::PatchStatement;
-use super::patch_together::{Change, patch_each};
+use super::patch_together::{Change, Made, Unknown, patch_each};
 use super::schema::{employers, images};
 use super::whole_rows::{self, WholeEmployer, find_employers};
 use super::{Postgres, PostgresDatabase, list, search_keys};
@@ -23,7 +23,7 @@ pub struct PostgresEmployerRepository {
     database: PostgresDatabase,
     /// What is asked for, or changed, at the same time is so together.
     found: Batch<Postgres, EmployerId, Option<Employer>>,
-    changes: Batch<Postgres, Change, Option<Employer>>,
+    changes: Batch<Postgres, Change, Made>,
 }
 
 impl PostgresEmployerRepository {
@@ -44,11 +44,11 @@ impl EmployerRepository for PostgresEmployerRepository {
 
     async fn list(&self, query: &EmployerQuery) -> Result<EmployerPage, PortError> {
         let searches = !query.filter.search.words().is_empty();
-        if searches && self.database.read(search_keys::are_missing).await? {
+        if searches && self.database.read_first(search_keys::are_missing).await? {
             self.database.write(search_keys::fill).await?;
         }
         let query = query.clone();
-        self.database.read(move |connection| list::page(connection, &query)).await
+        self.database.read_first(move |connection| list::page(connection, &query)).await
     }
 
     async fn create(&self, new: &NewEmployer, now: DateTime<Utc>) -> Result<Option<Employer>, PortError> {
@@ -56,7 +56,8 @@ impl EmployerRepository for PostgresEmployerRepository {
         let job = move |connection: &mut PgConnection| {
             let statement = CreateStatement::new(&new, now);
             match refused_is_none((&statement).get_result(connection).optional())? {
-                Some(row) => whole_rows::changed(connection, row),
+                // `None` would say that it was not added.
+                Some(row) => whole_rows::changed(connection, row)?.ok_or_else(removed_at_once).map(Some),
                 None => Ok(None),
             }
         };
@@ -70,10 +71,12 @@ impl EmployerRepository for PostgresEmployerRepository {
         precondition: &Precondition,
         now: DateTime<Utc>,
     ) -> Result<Option<Employer>, PortError> {
-        if let Some(change) = Change::of(id, patch, precondition, now)
-            && let Some(employer) = self.changes.ask(change).await?
-        {
-            return Ok(Some(employer));
+        if let Some(change) = Change::of(id, patch, precondition, now) {
+            match self.changes.ask(change).await? {
+                Ok(Some(employer)) => return Ok(Some(employer)),
+                Ok(None) => {}
+                Err(Unknown) => return Err(PortError::Internal("a changed employer makes no sense".into())),
+            }
         }
         let (patch, precondition) = (patch.clone(), precondition.clone());
         let job = move |connection: &mut PgConnection| {
@@ -128,6 +131,11 @@ impl EmployerRepository for PostgresEmployerRepository {
         };
         self.database.read(job).await
     }
+}
+
+/// Another has removed what was just added.
+fn removed_at_once() -> DieselError {
+    DieselError::DatabaseError(DatabaseErrorKind::Unknown, Box::new("it was removed at once".to_owned()))
 }
 
 /// Runs `statement` until it is no victim of a deadlock any more: two changes that swap two names wait

@@ -45,7 +45,7 @@ impl ImageRepository for PostgresImageRepository {
 
     async fn list(&self, query: &ImageQuery) -> Result<ImagePage, PortError> {
         let searches = !query.search.words().is_empty();
-        if searches && self.database.read(search_keys::are_missing).await? {
+        if searches && self.database.read_first(search_keys::are_missing).await? {
             self.database.write(search_keys::fill).await?;
         }
         let query = query.clone();
@@ -56,7 +56,7 @@ impl ImageRepository for PostgresImageRepository {
                 .repeatable_read()
                 .run(|connection| page(connection, &query))
         };
-        self.database.read(job).await
+        self.database.read_first(job).await
     }
 
     async fn list_after(&self, after: Option<ImageId>, limit: u32) -> Result<Vec<Image>, PortError> {

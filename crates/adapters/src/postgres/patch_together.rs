@@ -1,11 +1,12 @@
 //! Changes that wait are made together, in one statement and with one commit.
 //!
-//! Only such as no constraint can forbid are, so that none fails for the sake of another; and only of rows that nobody has
-//! locked, so that none waits for another. Whatever is not changed here is no answer: it is asked alone.
+//! Only such as no constraint can forbid are, so that none fails for the sake of another, but with its connection; and only
+//! of rows that nobody has locked, so that none waits for another. What is not made here is made alone, or can't be.
 
-use std::collections::HashSet;
+use std::collections::{HashMap, HashSet};
 
 use chrono::{DateTime, Utc};
+use diesel::connection::DefaultLoadingMode;
 use diesel::pg::{Pg, PgConnection};
 use diesel::prelude::*;
 use diesel::query_builder::{AstPass, Query, QueryFragment, QueryId};
@@ -14,7 +15,7 @@ use portfolio_domain::employer::{Description, Employer, EmployerId, Precondition
 use portfolio_domain::employer_patch::{EmployerPatch, Patch};
 
 use super::whole_rows::{self, WholeEmployer, WholeEmployerColumns, push_whole_employers};
-use crate::rows::{self, Time};
+use crate::rows::Time;
 
 /// A change that may be made together with others.
 #[derive(Debug)]
@@ -123,20 +124,36 @@ impl Query for Statement<'_> {
 
 impl RunQueryDsl<PgConnection> for &Statement<'_> {}
 
-/// Makes `changes`, and answers the employer of each as it then is; `None` of those that were not made.
-pub(super) fn patch_each(
-    connection: &mut PgConnection,
-    changes: &[Change],
-) -> QueryResult<Vec<Option<Employer>>> {
+/// What became of a change: the employer as it then was, or `None` when it was not made.
+pub(super) type Made = Result<Option<Employer>, Unknown>;
+
+/// It may have been made: what the database answered makes no sense.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Unknown;
+
+/// Makes `changes`, and answers what became of each. It fails only when none was made.
+pub(super) fn patch_each(connection: &mut PgConnection, changes: &[Change]) -> QueryResult<Vec<Made>> {
     let mut seen = HashSet::with_capacity(changes.len());
     let firsts: Vec<bool> = changes.iter().map(|change| seen.insert(change.id)).collect();
     let once = changes.iter().zip(&firsts).filter_map(|(change, first)| first.then_some(change));
-    let rows: Vec<WholeEmployer> = (&Statement::new(once)).load(connection)?;
-    let mut made = Vec::with_capacity(rows.len());
+    let statement = Statement::new(once);
+    // With the first row the change is committed.
+    let rows: Vec<QueryResult<WholeEmployer>> =
+        (&statement).load_iter::<_, DefaultLoadingMode>(connection)?.collect();
+    let mut made = HashMap::with_capacity(rows.len());
+    let mut otherwise = Ok(None);
     for row in rows {
-        made.extend(whole_rows::changed(connection, row)?);
+        let Ok(row) = row else {
+            // Whose it is can't be told.
+            otherwise = Err(Unknown);
+            continue;
+        };
+        let id = row.0.id();
+        made.insert(id, whole_rows::changed(connection, row).map_err(|_| Unknown));
     }
-    let ids: Vec<EmployerId> = changes.iter().map(|change| change.id).collect();
-    let employers = rows::in_order_of(&ids, made, |employer| employer.id);
-    Ok(employers.into_iter().zip(firsts).map(|(employer, first)| employer.filter(|_| first)).collect())
+    let what_became = |(change, first): (&Change, bool)| {
+        // The second change of one employer has its turn when it is made alone.
+        if first { made.remove(&change.id).unwrap_or_else(|| otherwise.clone()) } else { Ok(None) }
+    };
+    Ok(changes.iter().zip(firsts).map(what_became).collect())
 }

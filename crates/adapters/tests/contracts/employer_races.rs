@@ -288,6 +288,18 @@ async fn a_patch_that_the_database_refuses_harms_none_beside_it() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn a_patch_whose_answer_makes_no_sense_is_made_once_as_are_those_beside_it() {
+    let fixture = Fixture::with_fruit(Kind::Postgres).await;
+    fixture.base.execute("UPDATE employers SET created_at = 'infinity' WHERE id = 4");
+    let jobs = (0..20).map(|job| (4 + job % 2, describe(&format!("{job}")), Precondition::None));
+    for (job, patched) in at_once(&fixture, jobs.collect()).await.into_iter().enumerate() {
+        assert_eq!(matches!(patched, Err(PortError::Internal(_))), job % 2 == 0, "{patched:?}");
+    }
+    let versions = fixture.raw().lines("SELECT version::text AS value FROM employers ORDER BY id");
+    assert_eq!(versions, ["11", "11"]);
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn a_patch_whose_connection_was_lost_is_not_tried_again_silently() {
     let fixture = Fixture::with_fruit(Kind::Postgres).await;
     let mut lock = fixture.raw();

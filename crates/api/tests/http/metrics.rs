@@ -5,6 +5,8 @@ use std::io::{Read as _, Write as _};
 use std::net::TcpStream;
 use std::path::Path;
 use std::process::Command;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::{Duration, Instant};
 
 use portfolio_testkit::{Client, Kind};
 use rstest::rstest;
@@ -77,28 +79,39 @@ fn what_waits_for_the_database_is_seen() {
     use diesel::{Connection as _, PgConnection};
     let stage = Stage::with(Kind::Postgres, &["--database-pool-size", "2"]);
     let mut other = PgConnection::establish(stage.site.database_url()).unwrap();
-    other.batch_execute("BEGIN; LOCK TABLE tokens").unwrap();
-    let value = |line: &str| {
+    other.batch_execute("BEGIN; LOCK TABLE employers").unwrap();
+    let values = || {
         let text = text(&stage);
-        text.lines().find_map(|other| other.strip_prefix(line)).unwrap().trim().parse::<u32>().unwrap()
+        [
+            r#"portfolio_database_connections{pool="postgres",state="in_use"}"#,
+            r#"portfolio_database_queue_length{pool="postgres"}"#,
+            r#"portfolio_database_waiting{pool="postgres"}"#,
+        ]
+        .map(|name| {
+            text.lines().find_map(|line| line.strip_prefix(name)).unwrap().trim().parse::<u32>().unwrap()
+        })
     };
+    let token = format!("Token {}", stage.key);
+    let seen = AtomicBool::new(false);
     std::thread::scope(|scope| {
+        // Pages of the list are asked for one by one.
         for _ in 0..30 {
-            scope.spawn(|| stage.send("GET", EMPLOYER, &[("Authorization", b"Token guess")], None));
+            scope.spawn(|| {
+                while !seen.load(Ordering::Relaxed) {
+                    let path = "/api/portfolios/employers?limit=1";
+                    stage.send("GET", path, &[("Authorization", token.as_bytes())], None);
+                }
+            });
         }
-        // Two are in use, 24 in the queue, and the others before it.
-        for (line, number) in [
-            (r#"portfolio_database_connections{pool="postgres",state="in_use"}"#, 2),
-            (r#"portfolio_database_queue_length{pool="postgres"}"#, 24),
-            (r#"portfolio_database_waiting{pool="postgres"}"#, 4),
-        ] {
-            while value(line) != number {
-                std::thread::yield_now();
-            }
-        }
+        // Two are in use, 24 in the queue, and the others before it, until they are refused and come again.
+        let start = Instant::now();
+        let all_there = std::iter::repeat_with(values)
+            .find(|values| *values == [2, 24, 4] || start.elapsed() > Duration::from_secs(60));
+        seen.store(true, Ordering::Relaxed);
         other.batch_execute("COMMIT").unwrap();
+        assert_eq!(all_there, Some([2, 24, 4]));
     });
-    assert_eq!(value(r#"portfolio_database_waiting{pool="postgres"}"#), 0);
+    assert_eq!(values()[2], 0);
 }
 
 #[test]
