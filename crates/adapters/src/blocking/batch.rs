@@ -99,7 +99,8 @@ impl<E: Engine, K, V> Asker<E, K, V> {
         let mut begun = Instant::now();
         let asked = self.attempt(|connection| {
             // It may have taken a while to get the connection.
-            drop_abandoned(&mut keys, &mut askers);
+            let asking = keys.drain(..).zip(askers.drain(..));
+            (keys, askers) = asking.filter(|(_, asked)| !asked.is_abandoned()).unzip();
             begun = Instant::now();
             if keys.is_empty() { Ok(Vec::new()) } else { (self.together)(connection, &keys) }
         });
@@ -131,15 +132,6 @@ impl<E: Engine, K, V> Asker<E, K, V> {
     ) -> Result<Vec<V>, AttemptError> {
         self.database.attempt(&mut None, self.attempts, &mut job, &|| false)
     }
-}
-
-/// Drops the questions for whose answers nobody waits any more.
-fn drop_abandoned<K, V>(keys: &mut Vec<K>, askers: &mut Vec<Asked<V>>) {
-    let abandoned: Vec<bool> = askers.iter().map(Asked::is_abandoned).collect();
-    let mut of_keys = abandoned.iter();
-    keys.retain(|_| !of_keys.next().is_some_and(|abandoned| *abandoned));
-    let mut of_askers = abandoned.iter();
-    askers.retain(|_| !of_askers.next().is_some_and(|abandoned| *abandoned));
 }
 
 thread_local! {

@@ -110,11 +110,8 @@ fn go_on_elsewhere(Waiting { what: Work { work, runtime }, mut asked }: Waiting<
     // What it waits for may itself wait for a place.
     asked.leave_place();
     runtime.spawn(async move {
-        let done = match select(work, pin!(asked.abandoned())).await {
-            Either::Left(((), _)) => true,
-            // Whoever waits no longer wants nothing done.
-            Either::Right(((), _)) => false,
-        };
+        // Where nobody waits any more, nothing more is done.
+        let done = matches!(select(work, pin!(asked.abandoned())).await, Either::Left(_));
         if done {
             asked.answer(Ok(()));
         }

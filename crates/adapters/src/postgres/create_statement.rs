@@ -1,18 +1,18 @@
 //! A new employer: one `INSERT … RETURNING`, joined with the image and its thumbnails.
 
 use chrono::{DateTime, Utc};
-use diesel::pg::{Pg, PgConnection};
+use diesel::pg::Pg;
 use diesel::prelude::*;
-use diesel::query_builder::{AstPass, Query, QueryFragment, QueryId};
+use diesel::query_builder::{AstPass, QueryFragment};
 use diesel::sql_types::{BigInt, Nullable, Text, Timestamptz};
 use portfolio_domain::employer::Description;
 use portfolio_domain::employer_patch::NewEmployer;
 
+use super::statements::prepared_once;
 use super::whole_rows::{WholeEmployerColumns, push_whole_employers};
 use crate::rows::Time;
 
-/// Adds an employer, and answers it as it then is; no row when the name is taken. It is written out as those of
-/// [`whole_rows`](super::whole_rows) are.
+/// Adds an employer, and answers it as it then is; no row when the name is taken.
 #[derive(Debug)]
 pub(super) struct CreateStatement<'a> {
     name: &'a str,
@@ -57,13 +57,4 @@ impl QueryFragment<Pg> for CreateStatement<'_> {
     }
 }
 
-impl QueryId for CreateStatement<'_> {
-    type QueryId = CreateStatement<'static>;
-    const HAS_STATIC_QUERY_ID: bool = true;
-}
-
-impl Query for CreateStatement<'_> {
-    type SqlType = WholeEmployerColumns;
-}
-
-impl RunQueryDsl<PgConnection> for &CreateStatement<'_> {}
+prepared_once!(CreateStatement: WholeEmployerColumns);

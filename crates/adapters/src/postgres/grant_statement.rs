@@ -4,13 +4,14 @@ use std::collections::BTreeSet;
 
 use diesel::pg::{Pg, PgConnection};
 use diesel::prelude::*;
-use diesel::query_builder::{AstPass, Query, QueryFragment, QueryId};
+use diesel::query_builder::{AstPass, QueryFragment};
 use diesel::sql_types::{Array, BigInt, Binary, Bool, Integer, Nullable, Text, Timestamptz};
 use portfolio_domain::access::Grant;
 
+use super::statements::{prepared_once, push_unseen};
 use crate::rows::{self, GrantRow, KeyHash, StaffRow};
 
-/// Finds keys by their hashes. It is written out as those of [`whole_rows`](super::whole_rows) are.
+/// Finds keys by their hashes.
 #[derive(Debug)]
 struct GrantStatement<'a>(&'a [KeyHash]);
 
@@ -20,27 +21,18 @@ impl QueryFragment<Pg> for GrantStatement<'_> {
             "SELECT t.key_hash, t.id, t.revoked_at, t.expires_at, t.last_used_at, \
              s.id, s.name, s.is_active, s.is_staff, s.is_admin, \
              ARRAY(SELECT code FROM staff_permissions WHERE staff_id = s.id) \
-             FROM tokens t JOIN staff s ON s.id = t.staff_id WHERE t.key_hash = ANY ((SELECT ",
+             FROM tokens t JOIN staff s ON s.id = t.staff_id WHERE t.key_hash = ANY (",
         );
-        out.push_bind_param::<Array<Binary>, _>(&self.0)?;
-        out.push_sql("::bytea[])::bytea[])");
+        push_unseen::<Array<Binary>, _>(&mut out, self.0, "bytea[]")?;
+        out.push_sql(")");
         Ok(())
     }
-}
-
-impl QueryId for GrantStatement<'_> {
-    type QueryId = GrantStatement<'static>;
-    const HAS_STATIC_QUERY_ID: bool = true;
 }
 
 type GrantColumns = (BigInt, Nullable<Timestamptz>, Nullable<Timestamptz>, Nullable<Timestamptz>);
 type StaffColumns = (BigInt, Text, Bool, Bool, Bool);
 
-impl Query for GrantStatement<'_> {
-    type SqlType = (Binary, GrantColumns, StaffColumns, Array<Integer>);
-}
-
-impl RunQueryDsl<PgConnection> for &GrantStatement<'_> {}
+prepared_once!(GrantStatement: (Binary, GrantColumns, StaffColumns, Array<Integer>));
 
 /// Finds the grant of each of `hashes`, in their order.
 pub(super) fn find_each(

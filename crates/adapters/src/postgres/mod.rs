@@ -14,6 +14,7 @@ mod row_counts;
 mod schema;
 mod search_keys;
 mod staff_repository;
+mod statements;
 mod token_repository;
 mod whole_rows;
 

@@ -1,13 +1,14 @@
 //! A change of one employer: one `UPDATE … RETURNING`, joined with the image and its thumbnails.
 
 use chrono::{DateTime, Utc};
-use diesel::pg::{Pg, PgConnection};
+use diesel::pg::Pg;
 use diesel::prelude::*;
-use diesel::query_builder::{AstPass, Query, QueryFragment, QueryId};
+use diesel::query_builder::{AstPass, QueryFragment};
 use diesel::sql_types::{Array, BigInt, Bool, Nullable, Text, Timestamptz};
 use portfolio_domain::employer::{Description, EmployerId, EmployerName, Precondition, Version};
 use portfolio_domain::employer_patch::EmployerPatch;
 
+use super::statements::prepared_once;
 use super::whole_rows::{WholeEmployerColumns, push_whole_employers};
 use crate::rows::Time;
 
@@ -83,13 +84,4 @@ impl QueryFragment<Pg> for PatchStatement<'_> {
     }
 }
 
-impl QueryId for PatchStatement<'_> {
-    type QueryId = PatchStatement<'static>;
-    const HAS_STATIC_QUERY_ID: bool = true;
-}
-
-impl Query for PatchStatement<'_> {
-    type SqlType = WholeEmployerColumns;
-}
-
-impl RunQueryDsl<PgConnection> for &PatchStatement<'_> {}
+prepared_once!(PatchStatement: WholeEmployerColumns);

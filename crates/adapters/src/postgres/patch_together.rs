@@ -9,11 +9,12 @@ use chrono::{DateTime, Utc};
 use diesel::connection::DefaultLoadingMode;
 use diesel::pg::{Pg, PgConnection};
 use diesel::prelude::*;
-use diesel::query_builder::{AstPass, Query, QueryFragment, QueryId};
+use diesel::query_builder::{AstPass, QueryFragment};
 use diesel::sql_types::{Array, BigInt, Bool, Nullable, Text, Timestamptz};
 use portfolio_domain::employer::{Description, Employer, EmployerId, Precondition, Version};
 use portfolio_domain::employer_patch::{EmployerPatch, Patch};
 
+use super::statements::{prepared_once, push_unseen};
 use super::whole_rows::{self, WholeEmployer, WholeEmployerColumns, push_whole_employers};
 use crate::rows::Time;
 
@@ -86,21 +87,20 @@ impl<'a> Statement<'a> {
 
 impl QueryFragment<Pg> for Statement<'_> {
     fn walk_ast<'b>(&'b self, mut out: AstPass<'_, 'b, Pg>) -> QueryResult<()> {
-        // Arrays that the planner can't see, as those of `whole_rows`.
-        out.push_sql("WITH taken AS (SELECT w.* FROM unnest((SELECT ");
-        out.push_bind_param::<Array<BigInt>, _>(&self.ids)?;
-        out.push_sql("::bigint[]), (SELECT ");
-        out.push_bind_param::<Array<Nullable<BigInt>>, _>(&self.versions)?;
-        out.push_sql("::bigint[]), (SELECT ");
-        out.push_bind_param::<Array<Bool>, _>(&self.clear_images)?;
-        out.push_sql("::boolean[]), (SELECT ");
-        out.push_bind_param::<Array<Bool>, _>(&self.set_descriptions)?;
-        out.push_sql("::boolean[]), (SELECT ");
-        out.push_bind_param::<Array<Nullable<Text>>, _>(&self.descriptions)?;
-        out.push_sql("::text[]), (SELECT ");
-        out.push_bind_param::<Array<Timestamptz>, _>(&self.times)?;
+        out.push_sql("WITH taken AS (SELECT w.* FROM unnest(");
+        push_unseen::<Array<BigInt>, _>(&mut out, &self.ids, "bigint[]")?;
+        out.push_sql(", ");
+        push_unseen::<Array<Nullable<BigInt>>, _>(&mut out, &self.versions, "bigint[]")?;
+        out.push_sql(", ");
+        push_unseen::<Array<Bool>, _>(&mut out, &self.clear_images, "boolean[]")?;
+        out.push_sql(", ");
+        push_unseen::<Array<Bool>, _>(&mut out, &self.set_descriptions, "boolean[]")?;
+        out.push_sql(", ");
+        push_unseen::<Array<Nullable<Text>>, _>(&mut out, &self.descriptions, "text[]")?;
+        out.push_sql(", ");
+        push_unseen::<Array<Timestamptz>, _>(&mut out, &self.times, "timestamptz[]")?;
         out.push_sql(
-            "::timestamptz[])) AS w (id, version, clears_image, sets_description, description, now) \
+            ") AS w (id, version, clears_image, sets_description, description, now) \
              JOIN employers e ON e.id = w.id FOR NO KEY UPDATE OF e SKIP LOCKED), \
              changed AS (UPDATE employers e SET \
              image_id = CASE WHEN w.clears_image THEN NULL ELSE e.image_id END, \
@@ -113,16 +113,7 @@ impl QueryFragment<Pg> for Statement<'_> {
     }
 }
 
-impl QueryId for Statement<'_> {
-    type QueryId = Statement<'static>;
-    const HAS_STATIC_QUERY_ID: bool = true;
-}
-
-impl Query for Statement<'_> {
-    type SqlType = WholeEmployerColumns;
-}
-
-impl RunQueryDsl<PgConnection> for &Statement<'_> {}
+prepared_once!(Statement: WholeEmployerColumns);
 
 /// What became of a change: the employer as it then was, or `None` when it was not made.
 pub(super) type Made = Result<Option<Employer>, Unknown>;

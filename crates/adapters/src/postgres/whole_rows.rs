@@ -1,17 +1,14 @@
 //! How employers and images are read whole: one row each, with the thumbnails in arrays. A row a thumbnail would have all
 //! else in it as often.
-//!
-//! The hot statements are written out: their texts never change, so that each is prepared once a connection (diesel
-//! prepares `sql_query` anew at each call, which halves the throughput), and its query language has neither
-//! data-modifying `WITH` nor `LATERAL`.
 
 use diesel::pg::{Pg, PgConnection};
 use diesel::prelude::*;
-use diesel::query_builder::{AstPass, Query, QueryFragment, QueryId};
+use diesel::query_builder::{AstPass, QueryFragment};
 use diesel::sql_types::{Array, BigInt, Integer, Nullable, Text, Timestamptz};
 use portfolio_domain::employer::{Employer, EmployerId};
 use portfolio_domain::image::{Image, ImageId};
 
+use super::statements::{prepared_once, push_unseen};
 use crate::rows::{self, EmployerRow, ImageRow, ThumbnailRow};
 
 /// What is read of an employer `e`.
@@ -95,56 +92,33 @@ pub(super) fn find_image(connection: &mut PgConnection, id: ImageId) -> QueryRes
     find_images(connection, &[id]).map(|mut found| found.pop().flatten())
 }
 
-/// Binds an array without showing it to the planner, which would count what is in it, and plan anew at each call because
-/// of that.
-fn push_unseen_ids<'b>(out: &mut AstPass<'_, 'b, Pg>, ids: &'b &[i64]) -> QueryResult<()> {
-    out.push_sql(" = ANY ((SELECT ");
-    out.push_bind_param::<Array<BigInt>, _>(ids)?;
-    out.push_sql("::bigint[])::bigint[])");
-    Ok(())
-}
-
 #[derive(Debug)]
 struct FindEmployers<'a>(&'a [i64]);
 
 impl QueryFragment<Pg> for FindEmployers<'_> {
     fn walk_ast<'b>(&'b self, mut out: AstPass<'_, 'b, Pg>) -> QueryResult<()> {
         push_whole_employers(&mut out, "employers");
-        out.push_sql(" WHERE e.id");
-        push_unseen_ids(&mut out, &self.0)
+        out.push_sql(" WHERE e.id = ANY (");
+        push_unseen::<Array<BigInt>, _>(&mut out, self.0, "bigint[]")?;
+        out.push_sql(")");
+        Ok(())
     }
 }
 
-impl QueryId for FindEmployers<'_> {
-    type QueryId = FindEmployers<'static>;
-    const HAS_STATIC_QUERY_ID: bool = true;
-}
-
-impl Query for FindEmployers<'_> {
-    type SqlType = WholeEmployerColumns;
-}
-
-impl RunQueryDsl<PgConnection> for &FindEmployers<'_> {}
+prepared_once!(FindEmployers: WholeEmployerColumns);
 
 #[derive(Debug)]
 struct FindImages<'a>(&'a [i64]);
 
 impl QueryFragment<Pg> for FindImages<'_> {
     fn walk_ast<'b>(&'b self, mut out: AstPass<'_, 'b, Pg>) -> QueryResult<()> {
-        for sql in ["SELECT ", IMAGE, " FROM images i", THUMBNAILS_OF, " WHERE i.id"] {
+        for sql in ["SELECT ", IMAGE, " FROM images i", THUMBNAILS_OF, " WHERE i.id = ANY ("] {
             out.push_sql(sql);
         }
-        push_unseen_ids(&mut out, &self.0)
+        push_unseen::<Array<BigInt>, _>(&mut out, self.0, "bigint[]")?;
+        out.push_sql(")");
+        Ok(())
     }
 }
 
-impl QueryId for FindImages<'_> {
-    type QueryId = FindImages<'static>;
-    const HAS_STATIC_QUERY_ID: bool = true;
-}
-
-impl Query for FindImages<'_> {
-    type SqlType = (ImageColumns, Nullable<ThumbnailColumns>);
-}
-
-impl RunQueryDsl<PgConnection> for &FindImages<'_> {}
+prepared_once!(FindImages: (ImageColumns, Nullable<ThumbnailColumns>));

@@ -261,18 +261,28 @@ async fn patches_of_many_employers_at_once_are_each_made_as_it_is(
     }
 }
 
+/// Makes ten patches of employer 4 and ten of employer 5 at the same time, each instance half of both; answers what became
+/// of those of 4 and of those of 5.
+async fn both_at_once(fixture: &Fixture) -> (Vec<Patched>, Vec<Patched>) {
+    let is_of_5 = |job: i64| job / 2 % 2 == 1;
+    let jobs = (0..20)
+        .map(|job| (4 + i64::from(is_of_5(job)), describe(&format!("{job}")), Precondition::None))
+        .collect();
+    let (of_5, of_4): (Vec<_>, Vec<_>) =
+        (0..).zip(at_once(fixture, jobs).await).partition(|(job, _)| is_of_5(*job));
+    let patched = |of: Vec<(i64, Patched)>| of.into_iter().map(|(_, patched)| patched).collect();
+    (patched(of_4), patched(of_5))
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn a_patch_does_not_wait_for_another_whose_employer_is_locked() {
     let fixture = Fixture::with_fruit(Kind::Postgres).await;
     let mut lock = fixture.raw();
     lock.run("BEGIN; SELECT * FROM employers WHERE id = 4 FOR UPDATE");
-    let (waiting, _) = waiting_patch(&fixture, describe("late")).await;
-    for round in 1..=20 {
-        assert!(fixture.patch(5, &describe(&format!("round {round}"))).await.is_some());
-    }
-    assert!(!waiting.is_finished());
+    let (locked, free) = both_at_once(&fixture).await;
+    assert!(locked.iter().all(is_unavailable), "{locked:?}");
+    assert_eq!(made(free).len(), 10);
     lock.run("ROLLBACK");
-    assert!(waiting.await.unwrap().unwrap().is_some());
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -280,10 +290,9 @@ async fn a_patch_that_the_database_refuses_harms_none_beside_it() {
     let fixture = Fixture::with_fruit(Kind::Postgres).await;
     // There is no version after this one.
     fixture.base.execute("UPDATE employers SET version = 9223372036854775807 WHERE id = 4");
-    let jobs = (0..20).map(|job| (4 + job % 2, describe(&format!("{job}")), Precondition::None));
-    for (job, patched) in at_once(&fixture, jobs.collect()).await.into_iter().enumerate() {
-        assert_eq!(is_unavailable(&patched), job % 2 == 0, "{patched:?}");
-    }
+    let (refused, others) = both_at_once(&fixture).await;
+    assert!(refused.iter().all(is_unavailable), "{refused:?}");
+    assert_eq!(made(others).len(), 10);
     assert_eq!(fixture.find(5).await.unwrap().version, Version(11));
 }
 
@@ -291,10 +300,9 @@ async fn a_patch_that_the_database_refuses_harms_none_beside_it() {
 async fn a_patch_whose_answer_makes_no_sense_is_made_once_as_are_those_beside_it() {
     let fixture = Fixture::with_fruit(Kind::Postgres).await;
     fixture.base.execute("UPDATE employers SET created_at = 'infinity' WHERE id = 4");
-    let jobs = (0..20).map(|job| (4 + job % 2, describe(&format!("{job}")), Precondition::None));
-    for (job, patched) in at_once(&fixture, jobs.collect()).await.into_iter().enumerate() {
-        assert_eq!(matches!(patched, Err(PortError::Internal(_))), job % 2 == 0, "{patched:?}");
-    }
+    let (senseless, others) = both_at_once(&fixture).await;
+    assert!(senseless.iter().all(|patched| matches!(patched, Err(PortError::Internal(_)))), "{senseless:?}");
+    assert_eq!(made(others).len(), 10);
     let versions = fixture.raw().lines("SELECT version::text AS value FROM employers ORDER BY id");
     assert_eq!(versions, ["11", "11"]);
 }
