@@ -5,6 +5,7 @@ use std::hash::Hash;
 
 use chrono::{DateTime, Utc};
 use diesel::Queryable;
+use diesel::backend::Backend;
 use diesel::deserialize::{self, FromSql, FromSqlRow};
 use diesel::expression::AsExpression;
 use diesel::pg::Pg;
@@ -61,14 +62,35 @@ impl ToSql<BigInt, Sqlite> for Time {
     }
 }
 
+/// A time that was read; `None` when it is beyond every calendar, as PostgreSQL's `infinity` is. Its row can be read all the
+/// same, so that it is known whose it is.
+#[derive(Debug, Clone, Copy, FromSqlRow)]
+pub(crate) struct ReadTime(Option<DateTime<Utc>>);
+
+impl<S, B> FromSql<S, B> for ReadTime
+where
+    B: Backend,
+    Time: FromSql<S, B>,
+{
+    fn from_sql(value: B::RawValue<'_>) -> deserialize::Result<Self> {
+        Ok(Self(Time::from_sql(value).ok().map(DateTime::from)))
+    }
+}
+
+impl ReadTime {
+    fn make_sense(self) -> QueryResult<DateTime<Utc>> {
+        self.0.ok_or_else(|| DieselError::DeserializationError("a time is beyond every calendar".into()))
+    }
+}
+
 #[derive(Debug, Queryable)]
 pub(crate) struct EmployerRow {
     id: i64,
     name: String,
     pub(crate) image_id: Option<i64>,
     description: Option<String>,
-    created_at: Time,
-    updated_at: Time,
+    created_at: ReadTime,
+    updated_at: ReadTime,
     version: i64,
 }
 
@@ -77,16 +99,16 @@ impl EmployerRow {
         EmployerId(self.id)
     }
 
-    fn with_image(self, image: Option<Image>) -> Employer {
-        Employer {
+    fn with_image(self, image: Option<Image>) -> QueryResult<Employer> {
+        Ok(Employer {
             id: EmployerId(self.id),
             name: EmployerName::from_stored(self.name),
             image,
             description: self.description.map(Description::from_stored),
-            created_at: self.created_at.0,
-            updated_at: self.updated_at.0,
+            created_at: self.created_at.make_sense()?,
+            updated_at: self.updated_at.make_sense()?,
             version: Version(self.version),
-        }
+        })
     }
 }
 
@@ -128,7 +150,7 @@ pub(crate) fn with_image(
     thumbnails: impl Iterator<Item = ThumbnailRow>,
 ) -> QueryResult<Employer> {
     let image = image.map(|row| image_of(row, thumbnails)).transpose()?;
-    Ok(employer.with_image(image))
+    employer.with_image(image)
 }
 
 /// What was `found`, each in the place of its key, where it is asked for; a key may come more than once.
@@ -167,7 +189,7 @@ pub(crate) fn employers(
                 let thumbnails = by_image.get(&row.id).cloned().unwrap_or_default();
                 whole(row, thumbnails)
             });
-            Ok(employer.with_image(image.transpose()?))
+            employer.with_image(image.transpose()?)
         })
         .collect()
 }

@@ -6,7 +6,6 @@
 use std::collections::{HashMap, HashSet};
 
 use chrono::{DateTime, Utc};
-use diesel::connection::DefaultLoadingMode;
 use diesel::pg::{Pg, PgConnection};
 use diesel::prelude::*;
 use diesel::query_builder::{AstPass, QueryFragment};
@@ -118,8 +117,8 @@ prepared_once!(Statement: WholeEmployerColumns);
 /// What became of a change: the employer as it then was, or `None` when it was not made.
 pub(super) type Made = Result<Option<Employer>, Unknown>;
 
-/// It may have been made: what the database answered makes no sense.
-#[derive(Debug, Clone, Copy)]
+/// It was made, but what the employer then was makes no sense, or can't be found out.
+#[derive(Debug)]
 pub(super) struct Unknown;
 
 /// Makes `changes`, and answers what became of each. It fails only when none was made.
@@ -127,24 +126,15 @@ pub(super) fn patch_each(connection: &mut PgConnection, changes: &[Change]) -> Q
     let mut seen = HashSet::with_capacity(changes.len());
     let firsts: Vec<bool> = changes.iter().map(|change| seen.insert(change.id)).collect();
     let once = changes.iter().zip(&firsts).filter_map(|(change, first)| first.then_some(change));
-    let statement = Statement::new(once);
-    // With the first row the change is committed.
-    let rows: Vec<QueryResult<WholeEmployer>> =
-        (&statement).load_iter::<_, DefaultLoadingMode>(connection)?.collect();
-    let mut made = HashMap::with_capacity(rows.len());
-    let mut otherwise = Ok(None);
-    for row in rows {
-        let Ok(row) = row else {
-            // Whose it is can't be told.
-            otherwise = Err(Unknown);
-            continue;
-        };
-        let id = row.0.id();
-        made.insert(id, whole_rows::changed(connection, row).map_err(|_| Unknown));
-    }
+    let rows: Vec<WholeEmployer> = (&Statement::new(once)).load(connection)?;
+    // All of these are committed by now: what makes no sense in one is a matter of that one.
+    let mut made: HashMap<EmployerId, Made> = rows
+        .into_iter()
+        .map(|row| (row.0.id(), whole_rows::changed(connection, row).map_err(|_| Unknown)))
+        .collect();
     let what_became = |(change, first): (&Change, bool)| {
         // The second change of one employer has its turn when it is made alone.
-        if first { made.remove(&change.id).unwrap_or_else(|| otherwise.clone()) } else { Ok(None) }
+        if first { made.remove(&change.id).unwrap_or(Ok(None)) } else { Ok(None) }
     };
     Ok(changes.iter().zip(firsts).map(what_became).collect())
 }
