@@ -2,13 +2,13 @@ use async_trait::async_trait;
 use chrono::{DateTime, Utc};
 use diesel::dsl::exists;
 use diesel::prelude::*;
-use diesel::sql_types::BigInt;
 use diesel::sqlite::SqliteConnection;
-use portfolio_domain::employer::{Description, Employer, EmployerId, EmployerName, Precondition, Version};
+use portfolio_domain::employer::{Description, Employer, EmployerId, Precondition, Version};
 use portfolio_domain::employer_list::{EmployerPage, EmployerQuery};
 use portfolio_domain::employer_patch::{EmployerPatch, NewEmployer};
 use portfolio_domain::ports::{Diagnosis, EmployerRepository, PortError};
 
+use super::patch_statement::PatchStatement;
 use super::schema::{EMPLOYER, IMAGE, THUMBNAIL, employers, images, thumbnails};
 use super::{SqliteDatabase, list, search_keys};
 use crate::blocking::refused_is_none;
@@ -26,13 +26,6 @@ impl SqliteEmployerRepository {
     pub fn new(database: SqliteDatabase) -> Self {
         Self { database }
     }
-}
-
-#[diesel::declare_sql_function]
-extern "SQL" {
-    /// The greater of two integers.
-    #[sql_name = "max"]
-    fn greatest(one: BigInt, other: BigInt) -> BigInt;
 }
 
 #[async_trait]
@@ -67,13 +60,14 @@ impl EmployerRepository for SqliteEmployerRepository {
         now: DateTime<Utc>,
     ) -> Result<Option<Employer>, PortError> {
         let (patch, precondition) = (patch.clone(), precondition.clone());
-        let job = move |connection: &mut SqliteConnection| match update(
-            connection,
+        let job = move |connection: &mut SqliteConnection| match PatchStatement::new(
             id,
             &patch,
             &precondition,
             now,
-        )? {
+        )
+        .execute(connection)?
+        {
             0 => Ok(None),
             _ => find(connection, id),
         };
@@ -124,38 +118,6 @@ impl EmployerRepository for SqliteEmployerRepository {
     }
 }
 
-fn update(
-    connection: &mut SqliteConnection,
-    id: EmployerId,
-    patch: &EmployerPatch,
-    precondition: &Precondition,
-    now: DateTime<Utc>,
-) -> QueryResult<usize> {
-    let named = (
-        patch.name.as_ref().map(|name| employers::name.eq(EmployerName::as_str(name))),
-        patch.name.as_ref().map(|name| employers::search_key.eq(String::from(name.search_key()))),
-        (!patch.image.is_keep()).then(|| employers::image_id.eq(patch.image.value().map(|image| image.0))),
-        (!patch.description.is_keep())
-            .then(|| employers::description.eq(patch.description.value().map(Description::as_str))),
-    );
-    let always = (
-        employers::updated_at.eq(greatest(Time(now), employers::updated_at + 1_i64)),
-        employers::version.eq(employers::version + 1_i64),
-    );
-    let employer = employers::table.filter(employers::id.eq(id.0));
-    match precondition {
-        Precondition::None => diesel::update(employer).set((named, always)).execute(connection),
-        Precondition::VersionIn(versions) => diesel::update(employer)
-            .filter(employers::version.eq_any(versions.iter().map(|version| version.0)))
-            .set((named, always))
-            .execute(connection),
-        Precondition::VersionNotIn(versions) => diesel::update(employer)
-            .filter(employers::version.ne_all(versions.iter().map(|version| version.0)))
-            .set((named, always))
-            .execute(connection),
-    }
-}
-
 /// Stores an employer; `None` when the name is taken.
 fn insert(
     connection: &mut SqliteConnection,
@@ -168,6 +130,9 @@ fn insert(
             employers::search_key.eq(new.name.search_key().as_str()),
             employers::image_id.eq(new.image.map(|image| image.0)),
             employers::description.eq(new.description.as_ref().map(Description::as_str)),
+            // Else the trigger that keeps it would change the row, and the index, again.
+            employers::has_description
+                .eq(new.description.as_ref().is_some_and(|text| !text.as_str().is_empty())),
             employers::created_at.eq(Time(now)),
             employers::updated_at.eq(Time(now)),
         ))

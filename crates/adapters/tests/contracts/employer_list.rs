@@ -3,7 +3,7 @@
 use chrono::{DateTime, TimeDelta, Utc};
 use portfolio_domain::employer::{Description, Employer, Precondition, Version};
 use portfolio_domain::employer_list::{EmployerFilter, EmployerQuery, OrderKey, TimeRange};
-use portfolio_domain::employer_patch::{EmployerPatch, NewEmployer};
+use portfolio_domain::employer_patch::{EmployerPatch, NewEmployer, Patch};
 use portfolio_domain::image::ImageId;
 use portfolio_domain::list::{OrderBy, Ordering, Page};
 use portfolio_domain::ports::Diagnosis;
@@ -12,7 +12,7 @@ use portfolio_domain::testing::fixtures;
 use portfolio_testkit::Kind;
 use rstest::rstest;
 
-use crate::fixture::{Fixture, apple, name, rename};
+use crate::fixture::{Fixture, apple, describe, name, rename};
 
 fn at(seconds: i64) -> DateTime<Utc> {
     fixtures::now() + TimeDelta::seconds(seconds)
@@ -170,6 +170,56 @@ async fn every_filter_leaves_what_it_says(#[values(Kind::Sqlite, Kind::Postgres)
     }
 }
 
+/// SQLite keeps whether there is one, in a column that triggers see to.
+#[rstest]
+#[tokio::test(flavor = "multi_thread")]
+async fn whether_there_is_a_description_follows_every_change(
+    #[values(Kind::Sqlite, Kind::Postgres)] kind: Kind,
+) {
+    let fixture = named(kind, &["a", "b", "c", "d"]).await;
+    let described = async |ids: &[i64]| {
+        let filter = |has_description| EmployerFilter { has_description, ..EmployerFilter::default() };
+        assert_eq!(list(&fixture, by_id(filter(Some(true)))).await.1, ids);
+        let (all, of_them) = (list(&fixture, by_id(filter(None))).await.1, ids);
+        let others: Vec<i64> = all.into_iter().filter(|id| !of_them.contains(id)).collect();
+        assert_eq!(list(&fixture, by_id(filter(Some(false)))).await.1, others);
+    };
+    described(&[]).await;
+    for id in [1, 2, 3] {
+        fixture.patch(id, &describe("d")).await.unwrap();
+    }
+    described(&[1, 2, 3]).await;
+    fixture.patch(1, &describe("another")).await.unwrap();
+    fixture.patch(2, &describe("")).await.unwrap();
+    let none = EmployerPatch { description: Patch::Clear, ..EmployerPatch::default() };
+    fixture.patch(3, &none).await.unwrap();
+    described(&[1]).await;
+
+    for text in ["", "d"] {
+        let description = Some(Description::from_stored(text.to_owned()));
+        let new = NewEmployer { name: name(&format!("new {text}")), image: None, description };
+        fixture.ports.employers.create(&new, at(0)).await.unwrap().unwrap();
+    }
+    described(&[1, 6]).await;
+
+    // By hand.
+    fixture.base.execute("UPDATE employers SET description = 'd' WHERE id IN (2, 4)");
+    fixture.base.execute("UPDATE employers SET description = NULL WHERE id IN (1, 4)");
+    let id = fixture.raw().insert_employer("by hand");
+    fixture.base.execute(&format!("UPDATE employers SET description = 'd' WHERE id = {id}"));
+    described(&[2, 6, id]).await;
+    if kind == Kind::Sqlite {
+        fixture.base.execute("UPDATE employers SET has_description = 1 - has_description");
+        described(&[2, 6, id]).await;
+        // Before that column was kept.
+        let reverted = fixture.base.revert_from("descriptions");
+        described(&[2, 6, id]).await;
+        fixture.base.execute("UPDATE employers SET description = 'd' WHERE id = 3");
+        assert_eq!(fixture.base.migrate(), Ok(reverted));
+        described(&[2, 3, 6, id]).await;
+    }
+}
+
 #[rstest]
 #[tokio::test(flavor = "multi_thread")]
 async fn orders_are_total_and_pages_are_parts_of_them(#[values(Kind::Sqlite, Kind::Postgres)] kind: Kind) {
@@ -251,7 +301,7 @@ async fn what_cant_be_added_changes_nothing_and_is_diagnosed(
     assert_eq!(added.is_none(), taken || image.is_some());
     let mut patch = rename(wanted);
     if let Some(image) = image {
-        patch.image = portfolio_domain::employer_patch::Patch::Set(ImageId(image));
+        patch.image = Patch::Set(ImageId(image));
     }
     if added.is_none() {
         let diagnosis = fixture.ports.employers.diagnose(None, &patch).await.unwrap();

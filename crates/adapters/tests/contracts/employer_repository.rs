@@ -31,6 +31,19 @@ async fn an_employer_that_is_not_there_is_not_found(
     assert_eq!(Fixture::with_fruit(kind).await.find(id).await, None);
 }
 
+/// What is written most, and synced.
+#[tokio::test(flavor = "multi_thread")]
+async fn on_sqlite_another_description_writes_its_row_and_the_index_of_times_alone() {
+    const HEADER: u64 = 32;
+    const FRAME: u64 = 24 + 4096;
+    let fixture = Fixture::with_fruit(Kind::Sqlite).await;
+    let mut raw = fixture.raw();
+    raw.run("PRAGMA wal_checkpoint(TRUNCATE)");
+    fixture.patch(4, &describe("another")).await.unwrap();
+    let frames = (fixture.base.log().metadata().unwrap().len() - HEADER) / FRAME;
+    assert_eq!(frames, 2);
+}
+
 #[rstest]
 #[tokio::test(flavor = "multi_thread")]
 async fn thumbnails_come_by_box_then_id_and_those_of_unknown_box_last(

@@ -180,7 +180,7 @@ async fn a_migration_counts_what_is_there_and_what_came_past_the_triggers(
     assert_eq!(counts(&ports).await, (30, 1));
     raw.run(match kind {
         Kind::Sqlite => {
-            "INSERT OR REPLACE INTO employers SELECT id, name, NULL, NULL, 0, 0, 1, NULL FROM employers"
+            "INSERT OR REPLACE INTO employers (id, name, created_at, updated_at) SELECT id, name, 0, 0 FROM employers"
         }
         // As pg_restore --data-only --disable-triggers does.
         Kind::Postgres => {
