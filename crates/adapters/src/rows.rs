@@ -131,18 +131,6 @@ pub(crate) struct ThumbnailRow {
     pub(crate) box_side: Option<i32>,
 }
 
-/// An employer joined with its image and one of the image's thumbnails: one of as many rows as there
-/// are thumbnails, but at least one.
-pub(crate) type EmployerJoin = (EmployerRow, Option<ImageRow>, Option<ThumbnailRow>);
-
-/// Folds the rows of one employer into it; `None` when there are none.
-pub(crate) fn employer(rows: Vec<EmployerJoin>) -> QueryResult<Option<Employer>> {
-    let mut rows = rows.into_iter();
-    let Some((employer, image, first)) = rows.next() else { return Ok(None) };
-    let thumbnails = first.into_iter().chain(rows.filter_map(|(_, _, thumbnail)| thumbnail));
-    with_image(employer, image, thumbnails).map(Some)
-}
-
 /// Puts an employer, its image and the image's thumbnails together.
 pub(crate) fn with_image(
     employer: EmployerRow,

@@ -12,7 +12,7 @@ use super::patch_statement::PatchStatement;
 use super::schema::{EMPLOYER, IMAGE, THUMBNAIL, employers, images, thumbnails};
 use super::{SqliteDatabase, list, search_keys};
 use crate::blocking::refused_is_none;
-use crate::rows::{self, Time};
+use crate::rows::{self, EmployerRow, ImageRow, ThumbnailRow, Time};
 
 /// Employers in SQLite.
 #[derive(Clone)]
@@ -31,7 +31,10 @@ impl SqliteEmployerRepository {
 #[async_trait]
 impl EmployerRepository for SqliteEmployerRepository {
     async fn find(&self, id: EmployerId) -> Result<Option<Employer>, PortError> {
-        self.database.readers.read(move |connection| find(connection, id)).await
+        let job = move |connection: &mut SqliteConnection| {
+            connection.transaction(|connection| find(connection, id))
+        };
+        self.database.readers.read(job).await
     }
 
     async fn list(&self, query: &EmployerQuery) -> Result<EmployerPage, PortError> {
@@ -144,13 +147,21 @@ fn insert(
         .map(|id| id.map(EmployerId))
 }
 
+/// Reads an employer, with two statements: inside of a transaction, both see the same. One that joins the thumbnails, too,
+/// reads the employer and its image again with each of them.
 pub(super) fn find(connection: &mut SqliteConnection, id: EmployerId) -> QueryResult<Option<Employer>> {
-    // A join within a join would be made of all images before one of them is looked up.
-    let rows = employers::table
+    let found: Option<(EmployerRow, Option<ImageRow>)> = employers::table
         .left_join(images::table)
-        .left_join(thumbnails::table.on(thumbnails::image_id.nullable().eq(employers::image_id)))
         .filter(employers::id.eq(id.0))
-        .select((EMPLOYER, IMAGE.nullable(), THUMBNAIL.nullable()))
-        .load(connection)?;
-    rows::employer(rows)
+        .select((EMPLOYER, IMAGE.nullable()))
+        .get_result(connection)
+        .optional()?;
+    let Some((employer, image)) = found else { return Ok(None) };
+    let thumbnails: Vec<ThumbnailRow> = match &image {
+        Some(image) => {
+            thumbnails::table.filter(thumbnails::image_id.eq(image.id)).select(THUMBNAIL).load(connection)?
+        }
+        None => Vec::new(),
+    };
+    rows::with_image(employer, image, thumbnails.into_iter()).map(Some)
 }

@@ -1,0 +1,2 @@
+DROP INDEX thumbnails_image_id;
+CREATE INDEX thumbnails_image_id ON thumbnails (image_id);
