@@ -1,7 +1,7 @@
 # Each target is one line that calls the real tool.
 TARGET := $(or $(CARGO_TARGET_DIR),target)
 
-.PHONY: help run test chaos python-client schemathesis hostile-uploads docs-in-chromium bench bench-micro bench-thumbnails list-growth fmt lint doc deny container-test
+.PHONY: help run test chaos python-client schemathesis hostile-uploads docs-in-chromium bench bench-growth bench-micro bench-thumbnails list-growth fmt lint doc deny container-test
 
 help: ## list the targets
 	@sed -n 's/^\([a-z-]*\):.*## /\1\t/p' Makefile
@@ -20,6 +20,9 @@ python-client: ## try the service with a client written in Python, on SQLite and
 
 bench: ## measure PATCH, GET, list and POST on both databases against pgbench with the same statements (QUICK=1, ONLY=patch,get, WRITE=1)
 	@cargo build --release --locked --bin portfolio && scripts/bench $(TARGET)/release/portfolio
+
+bench-growth: ## measure how the cost of GET and PATCH grows with connections, instances, employers and thumbnails; WRITE=docs/growth.md
+	@cargo build --release --locked --bin portfolio && scripts/bench-growth $(TARGET)/release/portfolio
 
 bench-micro: ## measure validation, reading and writing JSON, and thumbnails, each alone (criterion)
 	@cargo bench --workspace --locked --bench validation --bench json --bench thumbnails
