@@ -282,7 +282,9 @@ def script_of(operation, service):
     path = service.folder / f"{service.database.name}-{operation}.lua"
     request = REQUESTS[operation] % {"employers": service.database.employers}
     at_once = AT_ONCE.get(operation, "")
-    path.write_text(LUA % {"key": service.key, "prepared": EMPLOYERS, "request": request, "at_once": at_once})
+    # As many as there are employers: with fewer, the rest would never be asked for.
+    prepared = max(EMPLOYERS, service.database.employers)
+    path.write_text(LUA % {"key": service.key, "prepared": prepared, "request": request, "at_once": at_once})
     return path
 
 

@@ -40,15 +40,15 @@ fn read(connection: &mut SqliteConnection, query: &EmployerQuery) -> QueryResult
     };
     let order = slice.order(ordering);
     let Some(first) = order.first() else { return Ok(EmployerPage { count, employers: Vec::new() }) };
+    let walk = |reach| in_order(walked(filter, *first, reach), |key| indexed(filter, key), &order, slice);
     let mut ids: Vec<i64> = match Plan::of(filter, first.key, slice, count, total) {
         Plan::Sort => Vec::new(),
-        Plan::Walk => in_order(walked(filter, *first, None), "", &order, slice).load(connection)?,
-        Plan::WalkUpTo(reach) => {
-            in_order(walked(filter, *first, Some(reach)), "", &order, slice).load(connection)?
-        }
+        Plan::Walk => walk(None).load(connection)?,
+        Plan::WalkUpTo(reach) => walk(Some(reach)).load(connection)?,
     };
     if (ids.len() as u64) < slice.limit {
-        ids = in_order(gathered(), HIDDEN, &order, slice).load(connection)?;
+        let sorted = |key| format!("{HIDDEN}employers.{}", column(key));
+        ids = in_order(gathered(), sorted, &order, slice).load(connection)?;
     }
     if slice.from_end {
         ids.reverse();
@@ -71,16 +71,16 @@ type Employers = employers::BoxedQuery<'static, Sqlite>;
 /// Before a column, it keeps SQLite from using an index of it.
 const HIDDEN: &str = "+";
 
-/// The ids of a slice, its order by columns with `sign`.
+/// The ids of a slice, in an order by what is `written` for each key.
 fn in_order(
     query: Employers,
-    sign: &str,
+    written: impl Fn(OrderKey) -> String,
     order: &[OrderBy<OrderKey>],
     slice: Slice,
 ) -> employers::BoxedQuery<'static, Sqlite, BigInt> {
     let mut query = query.select(employers::id).limit(signed(slice.limit)).offset(signed(slice.offset));
     for OrderBy { key, descending } in order {
-        let by = format!("{sign}employers.{} {}", column(*key), direction(*descending));
+        let by = format!("{} {}", written(*key), direction(*descending));
         query = query.then_order_by(sql::<Text>(&by));
         // No two have one name. A column more would keep SQLite from the index of names and their keys.
         if *key == OrderKey::Name {
@@ -107,6 +107,15 @@ fn direction(descending: bool) -> &'static str {
     if descending { "DESC" } else { "ASC" }
 }
 
+/// How the index writes a key that is walked by. That of names and their keys has an expression in place of the name: the
+/// planner would take the index of names alone, and fetch the row of each for what is searched.
+fn indexed(filter: &EmployerFilter, key: OrderKey) -> String {
+    if key == OrderKey::Name && !filter.search.words().is_empty() {
+        return "CAST(employers.name AS TEXT)".to_owned();
+    }
+    format!("employers.{}", column(key))
+}
+
 /// Those that pass the filter, as an index of the order by `first` comes past them, if there is a `reach` no further
 /// than among so many.
 fn walked(filter: &EmployerFilter, first: OrderBy<OrderKey>, reach: Option<u64>) -> Employers {
@@ -116,7 +125,8 @@ fn walked(filter: &EmployerFilter, first: OrderBy<OrderKey>, reach: Option<u64>)
     let query = matching(filter, sign);
     let Some(reach) = reach else { return query };
     let mut edge = format!(
-        "employers.{of_first} {} (SELECT {of_first} FROM employers WHERE TRUE",
+        "{} {} (SELECT {of_first} FROM employers WHERE TRUE",
+        indexed(filter, first.key),
         if first.descending { ">=" } else { "<=" }
     );
     for (column, comparison, value) in conditions(filter) {
@@ -215,4 +225,53 @@ fn conditions(filter: &EmployerFilter) -> Vec<(&'static str, &'static str, i64)>
 fn match_expression(words: &[SearchWord]) -> String {
     let term = |gram: Gram| gram.hex() + if gram.is_whole() { "" } else { "*" };
     words.iter().flat_map(|word| word.key.grams()).map(term).collect::<Vec<_>>().join(" AND ")
+}
+
+#[cfg(test)]
+mod tests {
+    use diesel::debug_query;
+    use portfolio_domain::list::Page;
+    use portfolio_domain::search::Search;
+
+    use super::*;
+    use crate::sqlite::{connect_for_migrations, migrate};
+
+    #[derive(QueryableByName)]
+    struct Step {
+        #[diesel(sql_type = Text)]
+        detail: String,
+    }
+
+    /// Else the row of each name that the walk comes past would be fetched for what is searched.
+    #[test]
+    fn a_search_in_the_order_of_names_walks_the_index_of_names_and_their_keys() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("a.db");
+        migrate(&path).unwrap();
+        let mut connection = connect_for_migrations(&path).unwrap();
+        let slice = Slice::of(Page { limit: 10, offset: 0 }, 1_000).unwrap();
+        for descending in [false, true] {
+            let first = OrderBy { key: OrderKey::Name, descending };
+            for has_image in [None, Some(true)] {
+                let search = Search::parse("word").unwrap();
+                let filter = EmployerFilter { search, has_image, ..EmployerFilter::default() };
+                for reach in [None, Some(100)] {
+                    let query =
+                        in_order(walked(&filter, first, reach), |key| indexed(&filter, key), &[first], slice);
+                    let asked = debug_query::<Sqlite, _>(&query).to_string();
+                    let (statement, _binds) = asked.split_once(" -- binds").unwrap();
+                    let plan: Vec<Step> = diesel::sql_query(format!("EXPLAIN QUERY PLAN {statement}"))
+                        .load(&mut connection)
+                        .unwrap();
+                    let how: Vec<&str> = plan.iter().map(|step| step.detail.as_str()).collect();
+                    let walks = match reach {
+                        None => how[0].starts_with("SCAN employers USING"),
+                        Some(_) => how[0].starts_with("SEARCH employers USING"),
+                    };
+                    assert!(walks && how[0].contains("INDEX employers_name"), "{statement}: {how:?}");
+                    assert!(!how.iter().any(|step| step.contains("TEMP B-TREE")), "{statement}: {how:?}");
+                }
+            }
+        }
+    }
 }

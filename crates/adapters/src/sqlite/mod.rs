@@ -94,13 +94,10 @@ pub struct Sqlite {
 /// What every connection is set to. A commit is answered only when it is on disk: `synchronous=FULL`
 /// syncs the log at each (`NORMAL` never does, measured). Another process that writes, such as the
 /// command line, is waited for no longer than a caller waits.
-/// The log is copied into the file every 4,000 pages (16 MB) instead of SQLite's 1,000: a page that was written twice by then
-/// is copied once.
 const SESSION: &str = "
     PRAGMA busy_timeout = 2000;
     PRAGMA synchronous = FULL;
-    PRAGMA foreign_keys = ON;
-    PRAGMA wal_autocheckpoint = 4000;";
+    PRAGMA foreign_keys = ON;";
 
 /// What a connection that reads is set to beside. What its own megabyte of pages does not hold, the kernel's does.
 const READER: &str = "

@@ -354,10 +354,17 @@ async fn only_the_version_that_was_meant_is_removed_or_changed(
         assert_eq!(patched, None, "{precondition:?}");
     }
     assert_eq!(fixture.find(4).await, Some(apple()));
-    let elsewhere = Precondition::VersionNotIn(vec![other]);
-    assert!(fixture.ports.employers.patch(id, &rename("x"), &elsewhere, at(0)).await.unwrap().is_some());
+    for elsewhere in [vec![other], vec![]] {
+        let elsewhere = Precondition::VersionNotIn(elsewhere);
+        assert!(fixture.ports.employers.patch(id, &rename("x"), &elsewhere, at(0)).await.unwrap().is_some());
+    }
     assert!(
-        fixture.ports.employers.delete(id, &Precondition::VersionIn(vec![current, other])).await.unwrap()
+        fixture
+            .ports
+            .employers
+            .delete(id, &Precondition::VersionIn(vec![Version(other.0 + 1), current]))
+            .await
+            .unwrap()
     );
     assert_eq!(fixture.find(4).await, None);
     assert!(!fixture.ports.employers.delete(id, &Precondition::None).await.unwrap());

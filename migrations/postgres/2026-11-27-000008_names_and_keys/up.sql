@@ -1,0 +1,2 @@
+-- SQLite gets another index of names and their keys. Both databases have the same migrations.
+SELECT;

@@ -1,0 +1,2 @@
+DROP INDEX employers_name;
+CREATE INDEX employers_name ON employers (name, search_key);
