@@ -234,13 +234,8 @@ mod tests {
     use portfolio_domain::search::Search;
 
     use super::*;
+    use crate::sqlite::testing::plan;
     use crate::sqlite::{connect_for_migrations, migrate};
-
-    #[derive(QueryableByName)]
-    struct Step {
-        #[diesel(sql_type = Text)]
-        detail: String,
-    }
 
     /// Else the row of each name that the walk comes past would be fetched for what is searched.
     #[test]
@@ -259,17 +254,13 @@ mod tests {
                     let query =
                         in_order(walked(&filter, first, reach), |key| indexed(&filter, key), &[first], slice);
                     let asked = debug_query::<Sqlite, _>(&query).to_string();
-                    let (statement, _binds) = asked.split_once(" -- binds").unwrap();
-                    let plan: Vec<Step> = diesel::sql_query(format!("EXPLAIN QUERY PLAN {statement}"))
-                        .load(&mut connection)
-                        .unwrap();
-                    let how: Vec<&str> = plan.iter().map(|step| step.detail.as_str()).collect();
+                    let how = plan(&mut connection, &asked);
                     let walks = match reach {
                         None => how[0].starts_with("SCAN employers USING"),
                         Some(_) => how[0].starts_with("SEARCH employers USING"),
                     };
-                    assert!(walks && how[0].contains("INDEX employers_name"), "{statement}: {how:?}");
-                    assert!(!how.iter().any(|step| step.contains("TEMP B-TREE")), "{statement}: {how:?}");
+                    assert!(walks && how[0].contains("INDEX employers_name"), "{asked}: {how:?}");
+                    assert!(!how.iter().any(|step| step.contains("TEMP B-TREE")), "{asked}: {how:?}");
                 }
             }
         }

@@ -16,6 +16,8 @@ mod schema;
 mod search_keys;
 mod snapshot;
 mod staff_repository;
+#[cfg(test)]
+mod testing;
 mod token_repository;
 
 pub use access_control::SqliteAccessControl;
@@ -325,13 +327,8 @@ mod tests {
     use diesel::connection::InstrumentationEvent;
     use portfolio_domain::employer::EmployerId;
 
+    use super::testing::plan;
     use super::*;
-
-    #[derive(QueryableByName)]
-    struct Step {
-        #[diesel(sql_type = Text)]
-        detail: String,
-    }
 
     /// What each request asks must not take longer the more there is.
     #[test]
@@ -356,10 +353,7 @@ mod tests {
         let asked = std::mem::take(&mut *asked.lock().unwrap());
         assert_eq!(asked.len(), 3);
         for query in asked {
-            let (statement, _binds) = query.split_once(" -- binds").unwrap();
-            let plan = diesel::sql_query(format!("EXPLAIN QUERY PLAN {statement}"));
-            let steps: Vec<Step> = plan.load(&mut connection).unwrap();
-            let how: Vec<&str> = steps.iter().map(|step| step.detail.as_str()).collect();
+            let how = plan(&mut connection, &query);
             assert!(how.iter().all(|step| step.starts_with("SEARCH ")), "{query}: {how:?}");
             let of_thumbnails = how.iter().any(|step| step.starts_with("SEARCH thumbnails"));
             assert!(
