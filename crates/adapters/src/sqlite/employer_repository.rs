@@ -10,7 +10,7 @@ use portfolio_domain::ports::{Diagnosis, EmployerRepository, PortError};
 
 use super::patch_statement::PatchStatement;
 use super::schema::{EMPLOYER, IMAGE, THUMBNAIL, employers, images, thumbnails};
-use super::{SqliteDatabase, list, search_keys};
+use super::{SqliteDatabase, at_one_moment, list, search_keys};
 use crate::blocking::refused_is_none;
 use crate::rows::{self, EmployerRow, ImageRow, ThumbnailRow, Time};
 
@@ -32,7 +32,7 @@ impl SqliteEmployerRepository {
 impl EmployerRepository for SqliteEmployerRepository {
     async fn find(&self, id: EmployerId) -> Result<Option<Employer>, PortError> {
         let job = move |connection: &mut SqliteConnection| {
-            connection.transaction(|connection| find(connection, id))
+            at_one_moment(connection, |connection| find(connection, id))
         };
         self.database.readers.read(job).await
     }

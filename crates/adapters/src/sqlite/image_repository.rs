@@ -15,7 +15,7 @@ use portfolio_domain::ports::{ImageRemoval, ImageRepository, PortError};
 use portfolio_domain::search::Search;
 
 use super::schema::{IMAGE, THUMBNAIL, employers, images, thumbnails};
-use super::{SqliteDatabase, row_counts, search_keys};
+use super::{SqliteDatabase, at_one_moment, row_counts, search_keys};
 use crate::blocking::refused_is_none;
 use crate::rows::{self, Time};
 
@@ -46,14 +46,14 @@ impl ImageRepository for SqliteImageRepository {
         }
         let query = query.clone();
         let job = move |connection: &mut SqliteConnection| {
-            connection.transaction(|connection| page(connection, &query))
+            at_one_moment(connection, |connection| page(connection, &query))
         };
         self.database.readers.read(job).await
     }
 
     async fn list_after(&self, after: Option<ImageId>, limit: u32) -> Result<Vec<Image>, PortError> {
         let job = move |connection: &mut SqliteConnection| {
-            connection.transaction(|connection| following(connection, after, limit))
+            at_one_moment(connection, |connection| following(connection, after, limit))
         };
         self.database.readers.read(job).await
     }

@@ -15,14 +15,14 @@ use portfolio_domain::employer_list::{EmployerFilter, EmployerPage, EmployerQuer
 use portfolio_domain::list::OrderBy;
 use portfolio_domain::search::{Gram, SearchWord};
 
-use super::row_counts;
 use super::schema::{EMPLOYER, IMAGE, THUMBNAIL, employers, images, thumbnails};
+use super::{at_one_moment, row_counts};
 use crate::list_plan::{Plan, Slice, is_decided_by_index};
 use crate::rows;
 
 /// Reads a page, all of it as it was at one moment.
 pub(super) fn page(connection: &mut SqliteConnection, query: &EmployerQuery) -> QueryResult<EmployerPage> {
-    connection.transaction(|connection| read(connection, query))
+    at_one_moment(connection, |connection| read(connection, query))
 }
 
 fn read(connection: &mut SqliteConnection, query: &EmployerQuery) -> QueryResult<EmployerPage> {

@@ -137,6 +137,25 @@ impl Engine for Sqlite {
     }
 }
 
+/// Reads all of `read` as it is at one moment.
+///
+/// # Errors
+///
+/// That of `read`. Of a file that can't be read SQLite ends the transaction by itself, and diesel would tell of that alone.
+fn at_one_moment<T>(
+    connection: &mut SqliteConnection,
+    read: impl FnOnce(&mut SqliteConnection) -> QueryResult<T>,
+) -> QueryResult<T> {
+    let mut why = None;
+    let done = connection.transaction(|connection| {
+        read(connection).map_err(|error| {
+            why = Some(error);
+            DieselError::RollbackTransaction
+        })
+    });
+    why.map_or(done, Err)
+}
+
 /// Makes the file where there is none: its owner's alone, since it holds what keys hash to. SQLite gives its log
 /// and index the same rights.
 ///
@@ -329,6 +348,19 @@ mod tests {
 
     use super::testing::plan;
     use super::*;
+
+    #[test]
+    fn a_read_that_sqlite_itself_rolls_back_fails_with_what_went_wrong() {
+        let folder = tempfile::tempdir().unwrap();
+        let engine = Sqlite { path: folder.path().join("a.db"), read_only: true };
+        let mut connection = engine.connect().unwrap();
+        let failed = at_one_moment(&mut connection, |connection| {
+            connection.batch_execute("ROLLBACK")?;
+            connection.batch_execute("SELECT no_such_function()")
+        });
+        let failed = failed.unwrap_err().to_string();
+        assert!(failed.contains("no_such_function"), "{failed}");
+    }
 
     /// What each request asks must not take longer the more there is.
     #[test]
